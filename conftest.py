@@ -1,0 +1,126 @@
+"""Fixtures for all tests: made-up server folders, mod files, the loopback mod database, captured log events."""
+
+import io
+import json
+import logging
+import os
+import time
+import zipfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+from django.db import connection
+
+from demo.moddb import ModDatabase
+
+
+class ServerDir:
+    """A made-up server's data folder in a temporary place."""
+
+    def __init__(self, path: Path, game_version: str = "1.21.5") -> None:
+        self.path = path
+        self.mods = path / "Mods"
+        self.mods.mkdir(parents=True)
+        (path / "Logs").mkdir()
+        (path / "serverconfig.json").write_text("{}")
+        if game_version:
+            self.log(f"1.2.2026 20:00:00 [Notification] Game Version: v{game_version} (Stable)\n")
+
+    def log(self, text: str) -> None:
+        (self.path / "Logs" / "server-main.log").write_text(text)
+
+    def configure(self, **config: Any) -> None:
+        (self.path / "serverconfig.json").write_text(json.dumps(config))
+
+    def add_zip(self, name: str, *, folder: Path | None = None, **modinfo: Any) -> Path:
+        """A zip with that modinfo.json; `type`, `name` and `version` have defaults."""
+        path = (folder or self.mods) / name
+        path.write_bytes(
+            zip_of({"type": "content", "name": modinfo.get("modid", "Some mod"), "version": "1.0.0", **modinfo})
+        )
+        return path
+
+
+def zip_of(modinfo: dict[str, Any]) -> bytes:
+    """A mod's zip."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("modinfo.json", json.dumps(modinfo))
+        archive.writestr("assets/readme.txt", "made up")
+    return file.getvalue()
+
+
+@pytest.fixture
+def server_dir(tmp_path: Path) -> Callable[..., ServerDir]:
+    """Makes server folders: `server_dir("public", game_version="1.21.5")`."""
+
+    def make(name: str = "public", game_version: str = "1.21.5") -> ServerDir:
+        return ServerDir(tmp_path / name / "data", game_version)
+
+    return make
+
+
+@pytest.fixture
+def mod_database(monkeypatch: pytest.MonkeyPatch) -> Iterator[ModDatabase]:
+    """A mod database on loopback that the settings point at."""
+    database = ModDatabase()
+    with database.serve() as url:
+        monkeypatch.setenv("VS_MODDB_URL", url)
+        yield database
+
+
+@pytest.fixture
+def process_env(transactional_db: None, tmp_path: Path) -> dict[str, str]:
+    """The environment with which a process of ours works on this test's database, in a data folder of its own."""
+    database = connection.settings_dict
+    if connection.vendor == "sqlite":
+        url = f"sqlite:///{database['NAME']}"
+    else:
+        user = (
+            f"{database['USER']}:{quote(database['PASSWORD'], safe='')}" if database["PASSWORD"] else database["USER"]
+        )
+        url = f"postgres://{user}@{quote(database['HOST'], safe='')}:{database['PORT']}/{database['NAME']}"
+    return {
+        **os.environ,
+        "DJANGO_SETTINGS_MODULE": "vsadmin.settings",
+        "DATABASE_URL": url,
+        "VSADMIN_DATA_DIR": str(tmp_path / "state"),
+        "PYTHONUNBUFFERED": "1",
+    }
+
+
+def eventually(condition: Callable[[], Any], *, within: float = 60) -> Any:
+    """Wait until `condition` gives something true, and return it; fail after `within` seconds."""
+    deadline = time.monotonic() + within
+    while not (found := condition()):
+        if time.monotonic() > deadline:
+            raise AssertionError(f"not within {within} s: {condition}")
+        time.sleep(0.05)
+    return found
+
+
+class Events(logging.Handler):
+    """The log's events, as the dictionaries they were written from."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.all: list[dict[str, Any]] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if isinstance(record.msg, dict):
+            self.all.append(record.msg)
+
+    def named(self, name: str) -> list[dict[str, Any]]:
+        return [event for event in self.all if event["event"] == name]
+
+
+@pytest.fixture
+def events() -> Iterator[Events]:
+    handler = Events()
+    logger = logging.getLogger("vsadmin.events")
+    logger.addHandler(handler)
+    yield handler
+    logger.removeHandler(handler)

@@ -1,0 +1,23 @@
+#!/usr/bin/env python
+"""Runs vsadmin's commands: `./run.sh manage help` lists them."""
+
+import os
+import sys
+
+#: Commands whose standard output is the program's log; all others keep it free for their answer.
+LOGGING_COMMANDS = {"up", "qcluster", "runserver"}
+
+
+def main() -> None:
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "vsadmin.settings")
+    if len(sys.argv) < 2 or sys.argv[1] not in LOGGING_COMMANDS:
+        os.environ.setdefault("VSADMIN_LOG_STREAM", "stderr")
+    try:
+        from django.core.management import execute_from_command_line
+    except ImportError:
+        sys.exit("Django isn't installed here. Start vsadmin with ./run.sh, which sets everything up.")
+    execute_from_command_line(sys.argv)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Small tools that know nothing of servers, mods or the cache."""

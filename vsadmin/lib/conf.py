@@ -1,0 +1,120 @@
+"""Settings that the person running vsadmin gives: the environment, then the default; read at each use.
+
+Modules declare theirs (`INTERVAL = conf.seconds("VS_…_INTERVAL", 3600, "…")`) and call `INTERVAL.get()`.
+A malformed value never raises here: `problems()` lists them for the system checks, which keep the
+program from starting with it.
+"""
+
+import math
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+_TRUE = {"1", "true", "yes", "on"}
+_FALSE = {"0", "false", "no", "off", ""}
+
+
+class Malformed(ValueError):
+    """The text can't be read as that kind of setting; the message says what to write."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One malformed setting: its name, what is wrong, and what to write instead."""
+
+    name: str
+    text: str
+    hint: str
+
+
+@dataclass(frozen=True)
+class Setting(Generic[T]):
+    """One setting: `parse` reads its text and raises `Malformed`."""
+
+    name: str
+    default: T
+    parse: Callable[[str], T]
+    hint: str
+
+    def get(self) -> T:
+        """The value now; the default where unset or malformed."""
+        text = self.text()
+        if text is None:
+            return self.default
+        try:
+            return self.parse(text)
+        except Malformed:
+            return self.default
+
+    def text(self) -> str | None:
+        """What the environment says, or None where it says nothing."""
+        text = os.environ.get(self.name)
+        return None if text is None or not text.strip() else text.strip()
+
+    def problem(self) -> Problem | None:
+        text = self.text()
+        if text is None:
+            return None
+        try:
+            self.parse(text)
+        except Malformed as error:
+            return Problem(self.name, f"{self.name} is {text!r}: {error}", self.hint)
+        return None
+
+
+_declared: dict[str, Setting[object]] = {}
+
+
+def declare(name: str, default: T, parse: Callable[[str], T], hint: str) -> Setting[T]:
+    """Declare a setting, so that `problems()` checks it."""
+    setting = Setting(name, default, parse, hint)
+    _declared[name] = setting  # type: ignore[assignment]  # Setting is read-only, so covariant in fact
+    return setting
+
+
+def problems() -> list[Problem]:
+    """Every declared setting whose text can't be read."""
+    return [problem for setting in _declared.values() if (problem := setting.problem())]
+
+
+def whole_number(text: str) -> int:
+    """A whole number from 0; raises `Malformed`. Longer than nine digits is refused (no setting needs it)."""
+    if not text.lstrip("+-").isascii() or not text.lstrip("+-").isdigit() or len(text) > 10:
+        raise Malformed("that is not a whole number.")
+    number = int(text)
+    if number < 0:
+        raise Malformed("it can't be negative.")
+    if number > 999_999_999:
+        raise Malformed("that is too large.")
+    return number
+
+
+def switch(text: str) -> bool:
+    """on or off; raises `Malformed`."""
+    if text.lower() in _TRUE:
+        return True
+    if text.lower() in _FALSE:
+        return False
+    raise Malformed("that is neither on nor off.")
+
+
+def path(text: str) -> Path:
+    """A folder's path, `~` allowed; raises `Malformed`."""
+    if "\0" in text:
+        raise Malformed("a path can't hold a NUL character.")
+    return Path(text).expanduser().absolute()
+
+
+def seconds(name: str, default: int, meaning: str) -> Setting[int]:
+    """Declare an interval in whole seconds; 0 switches its job off."""
+    hint = f"Write a whole number of seconds, such as {name}={default}, or 0 to switch {meaning} off."
+    return declare(name, default, whole_number, hint)
+
+
+def minutes(interval_seconds: int) -> int:
+    """Seconds, rounded up to whole minutes: the finest a schedule can be."""
+    return max(1, math.ceil(interval_seconds / 60))

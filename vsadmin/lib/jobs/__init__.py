@@ -1,0 +1,1 @@
+"""Background jobs: what wraps each of them, and what is known of their runs."""

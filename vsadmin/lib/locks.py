@@ -1,0 +1,58 @@
+"""Locks between processes: one holder at a time, freed by the system when the holder dies."""
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from django.conf import settings
+from django.db import connection
+from filelock import FileLock, Timeout
+
+
+class Busy(Exception):
+    """Somebody else holds the lock."""
+
+
+@contextmanager
+def hold(name: str, *, timeout: float = 0) -> Iterator[None]:
+    """Hold the lock `name` (letters, digits, `-`, `_`, `.`) for the block.
+
+    `timeout` is in seconds: 0 doesn't wait, -1 waits for ever. Raises `Busy`. A file lock serves the processes of one
+    machine; on PostgreSQL, where workers may run on several, an advisory lock stands beside it.
+    """
+    folder = Path(settings.VSADMIN_DATA_DIR) / "locks"
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        with FileLock(folder / f"{name}.lock", timeout=timeout, mode=0o600), _across_hosts(name):
+            yield
+    except Timeout as error:
+        raise Busy(name) from error
+
+
+def is_free(name: str) -> bool:
+    """Whether nobody held the lock a moment ago."""
+    try:
+        with hold(name):
+            return True
+    except Busy:
+        return False
+
+
+@contextmanager
+def _across_hosts(name: str) -> Iterator[None]:
+    if connection.vendor != "postgresql":
+        yield
+        return
+    number = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big", signed=True)
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_lock(%s)", [number])
+        if not cursor.fetchone()[0]:
+            raise Busy(name)
+    try:
+        yield
+    finally:
+        # A lost connection has freed the lock already.
+        if connection.connection is not None and not connection.connection.closed:
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT pg_advisory_unlock(%s)", [number])

@@ -1,0 +1,318 @@
+"""Django's settings. What a person may set is in README.md's table; a `.env` beside manage.py is read too.
+
+Nothing here raises on a malformed value: `vsadmin.checks` says what is wrong before anything starts.
+"""
+
+import os
+import secrets
+import sys
+from pathlib import Path
+
+import django_stubs_ext
+import environ
+from django.utils.translation import gettext_lazy as _
+
+from vsadmin import __version__
+from vsadmin.lib import conf
+
+# Lets `ModelAdmin[GameServer]` and its like be written where the types want it.
+django_stubs_ext.monkeypatch()
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+env = environ.Env()
+if not os.environ.get("VSADMIN_IGNORE_DOTENV") and os.access(BASE_DIR / ".env", os.R_OK):
+    env.read_env(BASE_DIR / ".env")
+
+VSADMIN_VERSION = __version__
+
+#: What `vsadmin.checks` reports of this file: (check id, text, hint).
+SETTING_PROBLEMS: list[tuple[str, str, str]] = []
+
+
+def _port(text: str) -> int:
+    number = conf.whole_number(text)
+    if not 0 < number < 65536:
+        raise conf.Malformed("a port is between 1 and 65535.")
+    return number
+
+
+DATA_DIR = conf.declare(
+    "VSADMIN_DATA_DIR", BASE_DIR / "data", conf.path, "Write the path of a folder that vsadmin may write to."
+)
+HOST = conf.declare("HOST", "127.0.0.1", str, "Write the address to listen on, such as 127.0.0.1 or 0.0.0.0.")
+PORT = conf.declare("PORT", 8000, _port, "Write a free port, such as PORT=8000.")
+ALLOW_HTTP = conf.declare("VSADMIN_ALLOW_HTTP", False, conf.switch, "Write on or off.")
+SHOW_LOGOS = conf.declare("VSADMIN_SHOW_LOGOS", False, conf.switch, "Write on or off.")
+WORKERS = conf.declare(
+    "VSADMIN_WORKERS", 2, conf.whole_number, "Write how many background tasks may run at once, such as 2."
+)
+_DEBUG = conf.declare("DEBUG", False, conf.switch, "Write on or off; off for everyday use.")
+
+VSADMIN_DATA_DIR: Path = DATA_DIR.get()
+DEBUG = _DEBUG.get()
+
+
+def _prepare_data_dir() -> None:
+    try:
+        VSADMIN_DATA_DIR.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if not os.access(VSADMIN_DATA_DIR, os.W_OK | os.X_OK):
+            raise PermissionError(13, "not writable")
+    except OSError as error:
+        SETTING_PROBLEMS.append(
+            (
+                "vsadmin.E002",
+                f"The data folder {VSADMIN_DATA_DIR} can't be used: {error.strerror}.",
+                f'Make it yours: sudo install -d -m 700 -o "$(id -un)" {VSADMIN_DATA_DIR} — '
+                "or set VSADMIN_DATA_DIR to a folder that you may write to.",
+            )
+        )
+
+
+def _secret_key() -> str:
+    """The key from the environment, else the one in the data folder, made at the first start (mode 0600)."""
+    if given := os.environ.get("SECRET_KEY", "").strip():
+        return given
+    path = VSADMIN_DATA_DIR / "secret_key"
+    try:
+        if not path.exists():
+            draft = path.with_name(f".secret_key.{secrets.token_hex(8)}")
+            with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+                file.write(secrets.token_urlsafe(64))
+                file.flush()
+                os.fsync(file.fileno())
+            try:
+                os.link(draft, path)  # refuses where another process was first: its key is the one
+            except FileExistsError:
+                pass
+            finally:
+                draft.unlink()
+        if key := path.read_text().strip():
+            return key
+        raise OSError(0, "it is empty")
+    except (OSError, ValueError) as error:
+        if not SETTING_PROBLEMS:
+            SETTING_PROBLEMS.append(
+                (
+                    "vsadmin.E003",
+                    f"The secret key in {path} can't be read or made: {error}.",
+                    "Make the data folder and the file in it readable and writable by the user running vsadmin, "
+                    "or delete the file: a new key is made, and everybody logs in again.",
+                )
+            )
+        return secrets.token_urlsafe(64)
+
+
+_prepare_data_dir()
+SECRET_KEY = _secret_key()
+
+# --- database -------------------------------------------------------------------------------------
+
+_SQLITE = {
+    "ENGINE": "django.db.backends.sqlite3",
+    "NAME": str(VSADMIN_DATA_DIR / "vsadmin.sqlite3"),
+}
+
+
+def _database() -> dict[str, object]:
+    if not os.environ.get("DATABASE_URL", "").strip():
+        return dict(_SQLITE)
+    try:
+        found: dict[str, object] = env.db_url("DATABASE_URL")
+        engine = str(found.get("ENGINE", ""))
+    except Exception as error:  # noqa: BLE001  # the parser raises whatever the text provokes
+        found, engine = {}, f"({type(error).__name__})"
+    if engine.endswith(("postgresql", "sqlite3")) and found.get("NAME"):
+        return found
+    SETTING_PROBLEMS.append(
+        (
+            "vsadmin.E004",
+            "DATABASE_URL can't be used: it names neither a PostgreSQL nor an SQLite database.",
+            "Write DATABASE_URL=postgres://user:password@host:5432/name, with special characters of the password "
+            "percent-encoded, or leave it out for SQLite in the data folder.",
+        )
+    )
+    return dict(_SQLITE)
+
+
+_default = _database()
+_default["CONN_MAX_AGE"] = 60
+_default["CONN_HEALTH_CHECKS"] = True
+if str(_default["ENGINE"]).endswith("sqlite3"):
+    # WAL with IMMEDIATE transactions is what keeps web and worker from "database is locked"; synchronous=FULL keeps
+    # the last commits at a power cut.
+    _default["OPTIONS"] = {
+        "transaction_mode": "IMMEDIATE",
+        "timeout": 20,
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA cache_size=-16000; "
+        "PRAGMA temp_store=MEMORY;",
+    }
+DATABASES = {"default": _default}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# Shared by the processes of one machine; holds django-q2's own statistics only.
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.filebased.FileBasedCache",
+        "LOCATION": str(VSADMIN_DATA_DIR / "tmp" / "cache"),
+    }
+}
+
+# --- applications ---------------------------------------------------------------------------------
+
+INSTALLED_APPS = [
+    "vsadmin.apps.VsadminConfig",  # before django_q: its `qcluster` is the one that runs
+    "vsadmin.apps.PanelConfig",
+    "vsadmin.lib.jobs.apps.JobsConfig",
+    "mods.apps.ModsConfig",
+    "cache.apps.CacheConfig",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "whitenoise.runserver_nostatic",
+    "django.contrib.staticfiles",
+    "django_htmx",
+    "heroicons",
+    "django_q",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "vsadmin.middleware.SecurityHeadersMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+]
+
+ROOT_URLCONF = "vsadmin.urls"
+WSGI_APPLICATION = "vsadmin.wsgi.application"
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+
+# --- language and time ----------------------------------------------------------------------------
+
+LANGUAGE_CODE = "en"
+LANGUAGES = [("en", _("English"))]
+USE_I18N = True
+USE_TZ = True
+TIME_ZONE = "UTC"
+
+# --- static files ---------------------------------------------------------------------------------
+
+STATIC_URL = "static/"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+STATIC_ROOT = VSADMIN_DATA_DIR / "tmp" / "static"
+STORAGES = {
+    "staticfiles": {
+        "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
+        if DEBUG
+        else "whitenoise.storage.CompressedManifestStaticFilesStorage"
+    }
+}
+
+# --- who may come in ------------------------------------------------------------------------------
+
+ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
+CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
+for _origin in CSRF_TRUSTED_ORIGINS:
+    if not _origin.startswith(("http://", "https://")):
+        SETTING_PROBLEMS.append(
+            (
+                "vsadmin.E005",
+                f"CSRF_TRUSTED_ORIGINS has {_origin!r}, which doesn't begin with http:// or https://.",
+                "Write whole origins, such as CSRF_TRUSTED_ORIGINS=https://mods.example.com.",
+            )
+        )
+
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in (
+        "UserAttributeSimilarityValidator",
+        "MinimumLengthValidator",
+        "CommonPasswordValidator",
+        "NumericPasswordValidator",
+    )
+]
+LOGIN_URL = "admin:login"
+
+# Cookies need TLS unless the panel listens on this machine alone or its owner allowed plain HTTP.
+_local_only = HOST.get() in {"127.0.0.1", "::1", "localhost"} and not CSRF_TRUSTED_ORIGINS
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = not (_local_only or ALLOW_HTTP.get() or DEBUG)
+SESSION_COOKIE_AGE = 14 * 24 * 3600
+SECURE_CONTENT_TYPE_NOSNIFF = True
+SECURE_REFERRER_POLICY = "same-origin"
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if CSRF_TRUSTED_ORIGINS else None
+X_FRAME_OPTIONS = "DENY"
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 20_000  # "select all" on a long list
+
+# --- background tasks -----------------------------------------------------------------------------
+
+Q_CLUSTER = {
+    "name": "vsadmin",
+    "label": "Background tasks",
+    "orm": "default",
+    "workers": max(1, min(WORKERS.get(), 16)),
+    # A task's lock begins when it is fetched, not when it runs: one at a time, and no retry before it must have ended.
+    "queue_limit": 1,
+    "bulk": 1,
+    "timeout": 3600,
+    "retry": 3 * 3600 + 600,
+    # A failing task is done, not tried for ever; a missed schedule runs once, not once for each time missed.
+    "max_attempts": 1,
+    "ack_failures": True,
+    "catch_up": False,
+    "poll": 1,
+    "guard_cycle": 1,
+    "save_limit": 20,
+    "save_limit_per": "func",
+    "log_level": "WARNING",
+}
+
+# --- log ------------------------------------------------------------------------------------------
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {
+        "json": {
+            "()": "vsadmin.lib.logs.JsonLines",
+            "fmt": "{message}{asctime}{levelname}{name}",
+            "style": "{",
+            "rename_fields": {"asctime": "time", "levelname": "level", "name": "logger"},
+            "datefmt": "%Y-%m-%dT%H:%M:%S%z",
+        }
+    },
+    "handlers": {
+        "stdout": {
+            "class": "logging.StreamHandler",
+            "formatter": "json",
+            "stream": sys.stderr if os.environ.get("VSADMIN_LOG_STREAM") == "stderr" else sys.stdout,
+        }
+    },
+    "root": {"handlers": ["stdout"], "level": "WARNING"},
+    "loggers": {
+        "vsadmin.events": {"level": "INFO"},
+        "django": {"handlers": [], "level": "WARNING", "propagate": True},
+        "django-q": {"handlers": ["stdout"], "level": "WARNING", "propagate": False},
+    },
+}
