@@ -1,0 +1,55 @@
+"""Settings of this app; README.md's table describes them."""
+
+from urllib.parse import urlsplit
+
+from vsadmin.lib import conf
+
+
+def _http_origin(text: str) -> str:
+    try:
+        parts = urlsplit(text)
+        usable = parts.scheme in {"http", "https"} and parts.hostname and parts.username is None
+        usable = usable and not parts.query and not parts.fragment and (parts.port is None or parts.port > 0)
+    except ValueError:
+        usable = False
+    if not usable:
+        raise conf.Malformed("that is no web address.")
+    return text.rstrip("/")
+
+
+def _origins(text: str) -> tuple[str, ...]:
+    return tuple(_http_origin(one.strip()) for one in text.split(",") if one.strip())
+
+
+def _game_version(text: str) -> str:
+    from mods import versions
+
+    cleaned = text.removeprefix("v")
+    if len(cleaned) > 50 or versions.parse(cleaned) is None:
+        raise conf.Malformed("that is no game version.")
+    return cleaned
+
+
+SERVER_DATA_DIR = conf.declare(
+    "VS_SERVER_DATA_DIR",
+    None,
+    conf.path,
+    "Write the path of a server's data folder, the one that holds its Mods folder.",
+)
+GAME_VERSION = conf.declare("VS_GAME_VERSION", "", _game_version, "Write a version such as VS_GAME_VERSION=1.21.5.")
+MODDB_URL = conf.declare(
+    "VS_MODDB_URL",
+    "https://mods.vintagestory.at",
+    _http_origin,
+    "Write an address such as VS_MODDB_URL=https://mods.vintagestory.at, or leave it out.",
+)
+_FILE_HOST: tuple[str, ...] = ("https://moddbcdn.vintagestory.at",)
+MODDB_FILE_ORIGINS = conf.declare(
+    "VS_MODDB_FILE_ORIGINS",
+    _FILE_HOST,
+    _origins,
+    "Write addresses with commas between, such as VS_MODDB_FILE_ORIGINS=https://moddbcdn.vintagestory.at.",
+)
+REFRESH_INTERVAL = conf.seconds("VS_MOD_LIST_REFRESH_INTERVAL", 3600, "the refresh")
+SCAN_INTERVAL = conf.seconds("VS_MOD_SCAN_INTERVAL", 300, "the scan")
+CATALOGUE_INTERVAL = conf.seconds("VS_MOD_CATALOGUE_INTERVAL", 86_400, "the list of all mods")

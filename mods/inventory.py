@@ -1,0 +1,424 @@
+"""The scan: what each server's mod folders hold, as rows that follow the disk. Writes `GameServer`, `InstalledMod`.
+
+A file unchanged since last time isn't opened again. One that can't be read is listed with its problem. A folder that
+can't be reached leaves its rows as they are.
+"""
+
+import os
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from django.db import transaction
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from mods import conf, modinfo, serverdir, status
+from mods.models import GameServer, InstalledMod, Lookup
+from vsadmin.lib import locks, logs
+
+#: Seconds a scan waits for a change of the server's mods that is under way.
+LOCK_WAIT = 30.0
+
+Report = Callable[[int, int, str], None]
+
+
+@dataclass(frozen=True)
+class ScanResult:
+    """What one scan of one server found."""
+
+    server: str
+    found: int = 0
+    read: int = 0
+    added: int = 0
+    removed: int = 0
+    with_problems: int = 0
+    #: Why the server couldn't be scanned, "" where it was.
+    unreachable: str = ""
+
+    @property
+    def changed(self) -> bool:
+        return bool(self.read or self.removed)
+
+
+@dataclass(frozen=True)
+class _Found:
+    """One file or folder among the mods, as the disk shows it."""
+
+    folder: str
+    file_name: str
+    path: Path
+    kind: str
+    enabled: bool
+    fingerprint: str
+    badly_named: bool
+
+
+def server_lock(server_id: int) -> str:
+    """The lock that whoever reads or changes a server's mod folders holds."""
+    return f"server-{server_id}"
+
+
+def ensure_first_server() -> GameServer | None:
+    """Make the server that `VS_SERVER_DATA_DIR` names, if there is none of that folder yet; None where it is unset.
+
+    Raises `serverdir.Unusable` where the folder can't serve.
+    """
+    path = conf.SERVER_DATA_DIR.get()
+    if path is None:
+        return None
+    known = GameServer.objects.filter(data_dir=str(path)).first()
+    if known is not None:
+        return known
+    serverdir.check(path)
+    name = path.name if path.name not in {"data", "VintagestoryData", ""} else path.parent.name or path.name
+    taken = set(GameServer.objects.values_list("name", flat=True))
+    unique = next(n for n in (name[:90], *(f"{name[:90]} {i}" for i in range(2, 1000))) if n not in taken)
+    server, created = GameServer.objects.get_or_create(data_dir=str(path), defaults={"name": unique})
+    if created:
+        logs.event("server_added", server=server.name)
+    return server
+
+
+def scan_all(servers: Iterable[GameServer] | None = None, report: Report | None = None) -> list[ScanResult]:
+    """Scan the given servers (all by default), one after the other; one's failure never stops the others."""
+    wanted = list(GameServer.objects.all() if servers is None else servers)
+    results = []
+    for number, server in enumerate(wanted):
+        if report:
+            report(number, len(wanted), server.name)
+        results.append(scan(server))
+    if report:
+        report(len(wanted), len(wanted), "")
+    return results
+
+
+def scan(server: GameServer) -> ScanResult:
+    """Bring the server's rows in line with its folders."""
+    try:
+        with locks.hold(server_lock(server.pk), timeout=LOCK_WAIT):
+            return _scan(server)
+    except locks.Busy:
+        return ScanResult(server.name, unreachable=_("its mods are being changed; the next scan will see them"))
+
+
+def _scan(server: GameServer) -> ScanResult:
+    now = timezone.now()
+    try:
+        folder = serverdir.read(Path(server.data_dir))
+        found, notes = _list(folder, server)
+    except serverdir.Unusable as error:
+        return _mark_unreachable(server, str(error), now)
+    version_changed = _describe(server, folder, [*folder.notes, *notes], now)
+    reached = {str(place) for place in folder.mod_folders} - {note.folder for note in notes if note.folder}
+
+    rows = {
+        (row.folder, row.file_name): row
+        for row in InstalledMod.objects.filter(server=server).defer("description", "website", "dependencies")
+    }
+    seen = {(one.folder, one.file_name) for one in found}
+    vanished = [
+        row
+        for key, row in rows.items()
+        if key not in seen and (row.folder in reached or not _is_listed(row.folder, folder))
+    ]
+    fresh: list[InstalledMod] = []
+    altered: list[InstalledMod] = []
+    for one in found:
+        row = rows.get((one.folder, one.file_name))
+        if row is not None and row.fingerprint == one.fingerprint:
+            continue
+        read = _read(one, row, server, now)
+        (fresh if row is None else altered).append(read)
+
+    with transaction.atomic():
+        if vanished:
+            InstalledMod.objects.filter(pk__in=[row.pk for row in vanished]).delete()
+        InstalledMod.objects.bulk_create(fresh, batch_size=200)
+        if altered:
+            InstalledMod.objects.bulk_update(altered, _READ_FIELDS, batch_size=100)
+        gone = {row.pk for row in vanished}
+        current = [row for row in rows.values() if row.pk not in gone] + fresh
+        touched = _judge(current, server, folder)
+        if fresh or altered:
+            _look_up(fresh + altered)
+    if fresh or altered or vanished or version_changed:
+        status.update(InstalledMod.objects.filter(server=server))
+    result = ScanResult(
+        server=server.name,
+        found=len(current),
+        read=len(fresh) + len(altered),
+        added=len(fresh),
+        removed=len(vanished),
+        with_problems=sum(row.has_problems for row in current),
+    )
+    if result.changed or touched:
+        logs.event(
+            "server_scanned",
+            server=server.name,
+            found=result.found,
+            read=result.read,
+            added=result.added,
+            removed=result.removed,
+            problems=result.with_problems,
+        )
+    return result
+
+
+class _Note(str):
+    """A sentence about a mod folder that couldn't be listed; `folder` is its path."""
+
+    folder: str = ""
+
+
+def _list(folder: serverdir.ServerFolder, server: GameServer) -> tuple[list[_Found], list[_Note]]:
+    """Everything in the mod folders that stands for a mod. Raises `Unusable` where the first folder can't be listed."""
+    found: list[_Found] = []
+    notes: list[_Note] = []
+    known = {entry["path"]: entry.get("device") for entry in server.mod_folders}
+    for place in folder.mod_folders:
+        try:
+            entries = _entries(place)
+            if not entries and _was_unmounted(place, known.get(str(place)), server):
+                raise serverdir.Unusable(
+                    _("%s is empty and on another disk than before: its disk seems to be unmounted.") % place,
+                    _("Mount it again; the list is kept as it was."),
+                )
+        except FileNotFoundError:
+            if place == folder.mod_folders[0]:
+                if InstalledMod.objects.filter(server=server, folder=str(place)).exists():
+                    raise serverdir.Unusable(
+                        _("The folder %s is gone.") % place,
+                        _("If that is meant, make an empty one in its place."),
+                    ) from None
+                continue  # a new server: the game makes it at its first start
+            notes.append(_note(place, _("%s can't be found.") % place))
+        except OSError as error:
+            text = _("%(folder)s can't be read: %(why)s.") % {"folder": place, "why": error.strerror}
+            if place == folder.mod_folders[0]:
+                raise serverdir.Unusable(text, serverdir.remedy(place)) from None
+            notes.append(_note(place, text))
+        else:
+            found += entries
+    return found, notes
+
+
+def _note(place: Path, text: str) -> _Note:
+    note = _Note(text)
+    note.folder = str(place)
+    return note
+
+
+def _was_unmounted(place: Path, device: int | None, server: GameServer) -> bool:
+    return (
+        device is not None
+        and place.stat().st_dev != device
+        and InstalledMod.objects.filter(server=server, folder=str(place)).exists()
+    )
+
+
+def _entries(place: Path) -> list[_Found]:
+    found = []
+    with os.scandir(place) as entries:
+        for entry in entries:
+            one = _entry(place, entry)
+            if one is not None:
+                found.append(one)
+    return found
+
+
+def _entry(place: Path, entry: os.DirEntry[str]) -> _Found | None:
+    try:
+        is_dir = entry.is_dir()
+        kind = serverdir.kind_of(entry.name, is_dir=is_dir)
+        if not kind:
+            return None
+        told = _folder_stat(Path(entry.path)) if is_dir else entry.stat()
+    except OSError:  # vanished, a broken link, or not ours to look at: `modinfo` says which
+        kind = serverdir.kind_of(entry.name, is_dir=False)
+        if not kind:
+            return None
+        told = None
+    fingerprint = f"{told.st_size}:{told.st_mtime_ns}:{told.st_ctime_ns}:{told.st_ino}" if told else ""
+    # A name that isn't UTF-8 can't be stored as it is; shown with its odd bytes spelled out.
+    shown = os.fsencode(entry.name).decode("utf-8", "backslashreplace")
+    return _Found(
+        folder=str(place),
+        file_name=shown,
+        path=Path(entry.path),
+        kind=kind,
+        enabled=not entry.name.endswith(".disabled"),
+        fingerprint=fingerprint,
+        badly_named=shown != entry.name,
+    )
+
+
+def _folder_stat(path: Path) -> os.stat_result:
+    """A folder is as new as its modinfo.json; one without is as new as itself."""
+    try:
+        return (path / "modinfo.json").stat()
+    except OSError:
+        return path.stat()
+
+
+def _mark_unreachable(server: GameServer, why: str, now: datetime) -> ScanResult:
+    if server.unreachable_since is None or server.unreachable_why != why:
+        server.unreachable_since = server.unreachable_since or now
+        server.unreachable_why = why
+        server.save(update_fields=["unreachable_since", "unreachable_why"])
+        logs.event("server_unreachable", server=server.name, reason=why)
+    return ScanResult(server.name, found=InstalledMod.objects.filter(server=server).count(), unreachable=why)
+
+
+def _describe(server: GameServer, folder: serverdir.ServerFolder, notes: list[str], now: datetime) -> bool:
+    """Store what the data folder says of the server; returns whether its game version changed."""
+    before = server.game_version
+    server.game_version, server.game_version_source = _version_of(server, folder)
+    server.mod_folders = [{"path": str(place), "device": _device(place)} for place in folder.mod_folders]
+    server.disabled_mods = list(folder.disabled_mods)
+    server.notes = [str(note) for note in notes]
+    server.scanned_at = now
+    server.unreachable_since = None
+    server.unreachable_why = ""
+    server.save(
+        update_fields=[
+            "game_version",
+            "game_version_source",
+            "mod_folders",
+            "disabled_mods",
+            "notes",
+            "scanned_at",
+            "unreachable_since",
+            "unreachable_why",
+        ]
+    )
+    return before != server.game_version
+
+
+def _version_of(server: GameServer, folder: serverdir.ServerFolder) -> tuple[str, str]:
+    given = conf.GAME_VERSION.get()
+    if given and conf.SERVER_DATA_DIR.get() == Path(server.data_dir):
+        return given, "VS_GAME_VERSION"
+    if server.game_version_by_hand:
+        return server.game_version_by_hand, _("set by hand")
+    if folder.game_version:
+        return folder.game_version, folder.game_version_source
+    # A log that was just begun anew doesn't unlearn the version.
+    return server.game_version, server.game_version_source
+
+
+def _device(place: Path) -> int | None:
+    try:
+        return place.stat().st_dev
+    except OSError:
+        return None
+
+
+def _is_listed(folder_path: str, folder: serverdir.ServerFolder) -> bool:
+    return folder_path in {str(place) for place in folder.mod_folders}
+
+
+_READ_FIELDS = [
+    "kind", "enabled", "modid", "modid_key", "name", "version", "side", "type", "authors", "description", "website",
+    "dependencies", "size", "sha256", "fingerprint", "file_problems", "read_at",
+]  # fmt: skip
+
+
+def _read(one: _Found, row: InstalledMod | None, server: GameServer, now: datetime) -> InstalledMod:
+    """Open the file and fill its row. Where it can't be opened at all, what was known of it stays."""
+    content = modinfo.read_file(one.path, one.kind)
+    row = row or InstalledMod(
+        server=server, folder=one.folder, file_name=one.file_name, name=_bare_name(one), first_seen_at=now
+    )
+    row.kind, row.enabled, row.fingerprint, row.read_at = one.kind, one.enabled, one.fingerprint, now
+    row.file_problems = list(content.problems)
+    if one.badly_named:
+        row.file_problems.append(_("Its file name isn't valid UTF-8: rename it, so that every tool can handle it."))
+    info = content.info
+    unreadable = info is None and bool(content.problems) and not content.sha256 and one.kind != "folder"
+    if unreadable and row.pk is not None:
+        row.fingerprint = ""  # try again next time
+        return row
+    row.size, row.sha256 = content.size, content.sha256
+    row.modid = info.modid if info else ""
+    row.modid_key = row.modid.lower()
+    row.name = (info.name if info else "") or row.modid or _bare_name(one)
+    row.version = info.version if info else ""
+    row.side = info.side if info else ""
+    row.type = info.type if info else ""
+    row.authors = ", ".join(info.authors) if info else ""
+    row.description = info.description if info else ""
+    row.website = info.website if info else ""
+    row.dependencies = dict(info.dependencies) if info else {}
+    return row
+
+
+def _bare_name(one: _Found) -> str:
+    bare = one.file_name.removesuffix(".disabled")
+    return bare if one.kind in {"folder", "dll"} else os.path.splitext(bare)[0] or bare
+
+
+def _judge(rows: list[InstalledMod], server: GameServer, folder: serverdir.ServerFolder) -> int:
+    """Say of each row what the folder as a whole makes of it: duplicates, disabled by the server's configuration.
+
+    Returns how many rows changed by it.
+    """
+    switched_off = {entry.lower() for entry in folder.disabled_mods}
+    by_modid: dict[str, list[InstalledMod]] = defaultdict(list)
+    for row in rows:
+        if row.modid_key:
+            by_modid[row.modid_key].append(row)
+    changed = []
+    for row in rows:
+        others = [other for other in by_modid.get(row.modid_key, ()) if other is not row]
+        problems = [*row.file_problems, *_duplicate_problem(row, others)]
+        off = bool(
+            row.modid_key
+            and (row.modid_key in switched_off or f"{row.modid_key}@{row.version.lower()}" in switched_off)
+        )
+        if (problems, off, bool(problems)) != (row.problems, row.disabled_by_config, row.has_problems):
+            row.problems, row.disabled_by_config, row.has_problems = problems, off, bool(problems)
+            changed.append(row)
+    if changed:
+        InstalledMod.objects.bulk_update(changed, ["problems", "disabled_by_config", "has_problems"], batch_size=200)
+    return len(changed)
+
+
+def _duplicate_problem(row: InstalledMod, others: list[InstalledMod]) -> list[str]:
+    if not others:
+        return []
+    names = ", ".join(
+        f"{other.file_name} ({other.version or '?'})" for other in sorted(others, key=lambda other: other.file_name)[:5]
+    )
+    if row.enabled and any(other.enabled for other in others):
+        consequence = _("The game loads only the highest version; remove the others.")
+    else:
+        consequence = _("Keep one of them.")
+    return [_("The same mod is here more than once: also %s.") % names + " " + consequence]
+
+
+def _look_up(rows: list[InstalledMod]) -> None:
+    """Link each row to the look-up of its modid; new modids get one, which the next refresh asks about."""
+    wanted = {row.modid_key: row.modid for row in rows if row.modid_key}
+    lookups = {one.key: one for one in Lookup.objects.filter(key__in=wanted)}
+    missing = [Lookup(key=key, modid=modid) for key, modid in wanted.items() if key not in lookups]
+    if missing:
+        # Another server's scan may add the same one meanwhile.
+        Lookup.objects.bulk_create(missing, ignore_conflicts=True)
+        lookups = {one.key: one for one in Lookup.objects.filter(key__in=wanted)}
+    for row in rows:
+        row.lookup = lookups.get(row.modid_key)
+    InstalledMod.objects.bulk_update(rows, ["lookup"], batch_size=200)
+
+
+def sharing(server: GameServer) -> list[tuple[str, GameServer]]:
+    """Which mod folders of the server another server uses too, and which server that is."""
+    mine = {os.path.realpath(entry["path"]): entry["path"] for entry in server.mod_folders}
+    return [
+        (mine[real], other)
+        for other in GameServer.objects.exclude(pk=server.pk)
+        for entry in other.mod_folders
+        if (real := os.path.realpath(entry["path"])) in mine
+    ]

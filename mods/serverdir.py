@@ -1,0 +1,231 @@
+"""A game server's data folder, read from disk: where its mods are, its game version, what its configuration disables.
+
+How servers lay out their folders is in `docs/architecture.md`, "What servers look like".
+"""
+
+import json
+import os
+import re
+import stat
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pyjson5
+from django.utils.translation import gettext as _
+
+_MAX_CONFIG = 4 * 1024 * 1024
+_LOG_HEAD = 512 * 1024
+_LOGS = ("server-main.log", "server-main.txt")
+_GAME_VERSION = re.compile(r"Game Version: v?(\d{1,4}\.\d{1,4}\.\d{1,4}(?:-[0-9A-Za-z.\-]{1,30})?)")
+_VERSION_FILE = re.compile(r"^version-v?(\d{1,4}\.\d{1,4}\.\d{1,4}(?:-[0-9A-Za-z.\-]{1,30})?)\.txt$")
+_MOD_ENDINGS = (".zip", ".cs", ".dll")
+
+
+class Unusable(Exception):
+    """The folder can't serve as a server's data folder: `text` says why, `remedy` which command or step mends it."""
+
+    def __init__(self, text: str, remedy: str = "") -> None:
+        super().__init__(text)
+        self.text = text
+        self.remedy = remedy
+
+    def __str__(self) -> str:
+        return f"{self.text} {self.remedy}".strip()
+
+
+@dataclass(frozen=True)
+class ServerFolder:
+    """What the data folder says of its server."""
+
+    path: Path
+    #: The folders in which the server looks for mods, `Mods` first.
+    mod_folders: tuple[Path, ...]
+    #: Detected game version, "" where nothing tells, and the file it was read from.
+    game_version: str
+    game_version_source: str
+    #: Entries of `WorldConfig.DisabledMods`: `id@version` or bare `id`.
+    disabled_mods: tuple[str, ...]
+    #: What else a person should know, such as a `ModPaths` entry that doesn't exist.
+    notes: tuple[str, ...] = field(default=())
+
+
+def check(path: Path) -> None:
+    """Raise `Unusable` unless `path` is a folder that can be read and looks like a server's data folder."""
+    try:
+        mode = path.stat().st_mode
+        if not stat.S_ISDIR(mode):
+            raise Unusable(
+                _("%s is a file, not a folder.") % path,
+                _("Give the data folder that holds the server's Mods folder."),
+            )
+        names = {entry.name for entry in os.scandir(path)}
+    except FileNotFoundError:
+        raise Unusable(
+            _("There is no folder %s.") % path,
+            _("Check the path; the data folder is what the server is started with as --dataPath."),
+        ) from None
+    except PermissionError:
+        raise Unusable(_("%s can't be read: permission denied.") % path, remedy(path)) from None
+    except (OSError, ValueError) as error:
+        raise Unusable(
+            _("%(path)s can't be read: %(why)s.") % {"path": path, "why": getattr(error, "strerror", None) or error}
+        ) from None
+    if "Mods" not in names and "serverconfig.json" not in names:
+        inside = [name for name in ("data", "VintagestoryData") if name in names]
+        hint = (
+            _("Perhaps it is %s?") % (path / inside[0])
+            if inside
+            else _("Start the server once, so that it makes them.")
+        )
+        raise Unusable(
+            _("%s has neither a Mods folder nor a serverconfig.json: it isn't a server's data folder.") % path,
+            hint,
+        )
+
+
+def read(path: Path) -> ServerFolder:
+    """Read the data folder. Raises `Unusable` where it isn't one or can't be read."""
+    check(path)
+    notes: list[str] = []
+    config = _config(path, notes)
+    game_version, source = _game_version(path)
+    return ServerFolder(
+        path=path,
+        mod_folders=_mod_folders(path, config, notes),
+        game_version=game_version,
+        game_version_source=source,
+        disabled_mods=_disabled_mods(config),
+        notes=tuple(notes),
+    )
+
+
+def count_mods(folder: ServerFolder) -> int:
+    """How many files and folders in the mod folders look like mods, without opening any."""
+    found = 0
+    for place in folder.mod_folders:
+        try:
+            with os.scandir(place) as entries:
+                found += sum(1 for entry in entries if kind_of(entry.name, is_dir=entry.is_dir()))
+        except OSError:
+            continue
+    return found
+
+
+def kind_of(name: str, *, is_dir: bool) -> str:
+    """The kind of mod that a name in a mod folder stands for ("zip", "cs", "dll", "folder"), "" for none.
+
+    `.disabled` at the end is looked through. Hidden names are nobody's mods (our staging is one of them).
+    """
+    bare = name.removesuffix(".disabled")
+    if bare.startswith(".") or not bare:
+        return ""
+    if is_dir:
+        return "folder"
+    ending = os.path.splitext(bare)[1].lower()
+    return ending[1:] if ending in _MOD_ENDINGS else ""
+
+
+def remedy(path: Path) -> str:
+    """The command that lets the user running vsadmin read the folder."""
+    blocked = path
+    for parent in reversed(path.parents):
+        if parent.is_dir() and not os.access(parent, os.X_OK):
+            blocked = parent
+            break
+    return _("Let vsadmin's user in: %s") % f'sudo setfacl -R -m "u:$(id -un):rX" {_quoted(blocked)}'
+
+
+def _quoted(path: Path) -> str:
+    return "'" + str(path).replace("'", "'\\''") + "'"
+
+
+def _config(path: Path, notes: list[str]) -> dict[str, object]:
+    """serverconfig.json with lower-case keys at its top, {} where there is none; a note where it can't be read."""
+    place = path / "serverconfig.json"
+    try:
+        with place.open("rb") as file:
+            raw = file.read(_MAX_CONFIG + 1)
+        if len(raw) > _MAX_CONFIG:
+            raise ValueError("too large")
+        text = raw.decode("utf-8-sig", "replace")
+        try:
+            found = json.loads(text, strict=False)
+        except ValueError:
+            found = pyjson5.decode(text)
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError, RecursionError, pyjson5.Json5Exception):
+        notes.append(_("serverconfig.json can't be read, so its ModPaths and DisabledMods aren't known."))
+        return {}
+    return {str(key).lower(): value for key, value in found.items()} if isinstance(found, dict) else {}
+
+
+def _mod_folders(path: Path, config: dict[str, object], notes: list[str]) -> tuple[Path, ...]:
+    """`Mods` and each of `ModPaths` less the game's own, each once.
+
+    A relative entry is looked up from the data folder; the bare entry `Mods` stands for the game's own folder beside
+    the program (docs/architecture.md), which holds the base game alone.
+    """
+    folders = [path / "Mods"]
+    seen = {os.path.realpath(folders[0])}
+    given = config.get("modpaths")
+    for entry in given if isinstance(given, list) else []:
+        if not isinstance(entry, str) or not entry.strip() or "\0" in entry or entry.strip() == "Mods":
+            continue
+        place = path / entry.strip()
+        real = os.path.realpath(place)
+        if real in seen or _is_the_games_own(place):
+            continue
+        seen.add(real)
+        if not place.is_dir():
+            notes.append(_("ModPaths of serverconfig.json names %s, which can't be found.") % place)
+        folders.append(place)
+    return tuple(folders)
+
+
+def _is_the_games_own(place: Path) -> bool:
+    return any((place / name).exists() for name in ("VSEssentials.dll", "VSSurvivalMod.dll", "VSCreativeMod.dll"))
+
+
+def _disabled_mods(config: dict[str, object]) -> tuple[str, ...]:
+    """`WorldConfig.DisabledMods`, also where it stands at the top; null by default."""
+    world = config.get("worldconfig")
+    places = [config]
+    if isinstance(world, dict):
+        places.insert(0, {str(key).lower(): value for key, value in world.items()})
+    for place in places:
+        found = place.get("disabledmods")
+        if isinstance(found, list):
+            return tuple(str(entry)[:300] for entry in found if isinstance(entry, str) and entry.strip())
+    return ()
+
+
+def _game_version(path: Path) -> tuple[str, str]:
+    """From the server's log, which each start begins anew; else from the version file beside the data folder."""
+    for name in _LOGS:
+        log = path / "Logs" / name
+        try:
+            if not log.is_file():
+                continue
+            with log.open("rb") as file:
+                head = file.read(_LOG_HEAD).decode("utf-8", "replace")
+        except OSError:
+            continue
+        if found := _GAME_VERSION.search(head):
+            return found[1], str(log)
+    for place in (path / "assets", path.parent / "assets", *_siblings(path)):
+        try:
+            names = sorted(os.listdir(place), reverse=True) if place.is_dir() else []
+        except OSError:
+            continue
+        for name in names:
+            if found := _VERSION_FILE.match(name):
+                return found[1], str(place / name)
+    return "", ""
+
+
+def _siblings(path: Path) -> list[Path]:
+    try:
+        return sorted(entry / "assets" for entry in path.parent.iterdir() if (entry / "assets").is_dir())
+    except OSError:
+        return []

@@ -1,0 +1,113 @@
+"""What follows for each installed mod from its releases and its server's game version. Alone writes those columns.
+
+Runs after a scan, a refresh, or a change of game version.
+"""
+
+from collections import defaultdict
+from dataclasses import dataclass
+
+from mods import versions
+from mods.models import InstalledMod, InstalledModQuerySet, Lookup, Release
+
+_FIELDS = [
+    "release", "latest", "recommended", "recommended_release", "recommended_verified", "compatibility", "outdated",
+    "retracted", "retraction_reason",
+]  # fmt: skip
+
+
+@dataclass
+class _Offer:
+    """A release as `versions` wants it."""
+
+    release: Release
+    version: str
+    game_versions: list[str]
+    retracted: bool
+
+
+def update(installed: InstalledModQuerySet) -> int:
+    """Recompute the given rows; returns how many changed."""
+    rows = list(installed.select_related("server", "lookup"))
+    offers = _offers({row.lookup.mod_id for row in rows if row.lookup and row.lookup.mod_id})
+    changed = []
+    for row in rows:
+        before = [getattr(row, name) for name in _COMPARED]
+        _judge(row, offers.get((row.lookup.mod_id, row.modid_key), []) if row.lookup else [])
+        if before != [getattr(row, name) for name in _COMPARED]:
+            changed.append(row)
+    if changed:
+        InstalledMod.objects.bulk_update(changed, _FIELDS, batch_size=200)
+    return len(changed)
+
+
+_COMPARED = [name if name not in {"release", "recommended_release"} else f"{name}_id" for name in _FIELDS]
+
+
+def _offers(mod_ids: set[int]) -> dict[tuple[int | None, str], list[_Offer]]:
+    """The releases of these mods, by mod and the modid that they carry."""
+    found: dict[tuple[int | None, str], list[_Offer]] = defaultdict(list)
+    columns = Release.objects.filter(mod__in=mod_ids).defer("changelog", "file_url", "dependencies")
+    for release in columns:
+        offer = _Offer(release, release.version, release.game_versions, release.withdrawn)
+        found[release.mod_id, release.modid_key].append(offer)
+    return found
+
+
+def _judge(row: InstalledMod, offers: list[_Offer]) -> None:
+    game_version = row.server.game_version
+    own = _own(row.version, offers)
+    row.release = own.release if own else None
+    row.compatibility = str(versions.compatibility(own.game_versions if own else (), game_version).value)
+    row.retracted, row.retraction_reason = _retraction(row, own)
+
+    if row.lookup is not None and row.lookup.state == Lookup.State.ABSENT:
+        offers = []
+    newest = versions.latest(offers)
+    row.latest = newest.version if newest else ""
+    best = _recommended(row, offers, game_version)
+    row.recommended = best.version if best else ""
+    row.recommended_release = best.release if best else None
+    row.recommended_verified = bool(best and game_version in best.game_versions)
+    row.outdated = bool(
+        best
+        and row.version
+        and (versions.newer(best.version, row.version) or (row.retracted and not _same(best.version, row.version)))
+    )
+
+
+def _own(version: str, offers: list[_Offer]) -> _Offer | None:
+    """The release that the installed version is; one still offered comes before one withdrawn."""
+    same = [offer for offer in offers if version and _same(offer.version, version)]
+    return min(same, key=lambda offer: offer.retracted, default=None)
+
+
+def _same(one: str, other: str) -> bool:
+    parsed = versions.parse(one)
+    return one == other or (parsed is not None and parsed == versions.parse(other))
+
+
+def _retraction(row: InstalledMod, own: _Offer | None) -> tuple[bool, str]:
+    said = row.lookup.retractions.get(row.version) if row.lookup else None
+    if said:
+        return True, said[0]
+    if own is not None and own.retracted:
+        return True, own.release.retraction_reason
+    return False, ""
+
+
+def _recommended(row: InstalledMod, offers: list[_Offer], game_version: str) -> _Offer | None:
+    """What the mod database recommends, where it carries this modid; else our own reading of the releases.
+
+    Whoever runs a prerelease is offered newer prereleases too, which the mod database never recommends.
+    """
+    own_reading = versions.recommended(offers, game_version, installed=row.version, installed_retracted=row.retracted)
+    said = row.lookup.recommendations.get(game_version, "") if row.lookup else ""
+    if not said:
+        return own_reading
+    told = next((o for o in offers if o.version == said and not o.retracted and game_version in o.game_versions), None)
+    installed = versions.parse(row.version)
+    if told is None or (installed is not None and installed.is_prerelease):
+        return own_reading
+    if versions.newer(row.version, told.version) and not row.retracted:
+        return own_reading
+    return told

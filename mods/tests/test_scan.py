@@ -1,0 +1,283 @@
+"""Rows follow the disk; nothing that can't be read is lost."""
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from django.utils import timezone
+
+from conftest import Events, ServerDir
+from mods import inventory, modinfo, serverdir
+from mods.models import GameServer, InstalledMod, Lookup
+
+pytestmark = pytest.mark.django_db
+MakeServer = Callable[..., ServerDir]
+
+
+@pytest.fixture
+def folder(server_dir: MakeServer) -> ServerDir:
+    return server_dir()
+
+
+@pytest.fixture
+def server(folder: ServerDir) -> GameServer:
+    return GameServer.objects.create(name="Public", data_dir=str(folder.path))
+
+
+def files() -> dict[str, InstalledMod]:
+    return {mod.file_name: mod for mod in InstalledMod.objects.all()}
+
+
+def test_every_kind_is_listed_enabled_and_disabled(folder: ServerDir, server: GameServer) -> None:
+    folder.add_zip("carry.zip", modid="carry", version="1.2.0", side="server", authors=["Ann", "Bo"])
+    folder.add_zip("off.zip.disabled", modid="off")
+    (folder.mods / "Single.cs").write_text('[assembly: ModInfo("Single", "single", Version = "0.1.0")]')
+    (folder.mods / "native.dll").write_bytes(b"MZ" + b"\0" * 200)
+    unpacked = folder.mods / "unpacked"
+    unpacked.mkdir()
+    (unpacked / "modinfo.json").write_text('{"type": "code", "name": "Unpacked", "modid": "unpacked", "version": "3"}')
+    (folder.mods / "readme.txt").write_text("not a mod")
+    (folder.mods / ".vsadmin").mkdir()
+
+    result = inventory.scan(server)
+
+    found = files()
+    assert set(found) == {"carry.zip", "off.zip.disabled", "Single.cs", "native.dll", "unpacked"}
+    assert (result.found, result.read, result.added) == (5, 5, 5)
+    carry = found["carry.zip"]
+    assert (carry.modid, carry.version, carry.side, carry.authors) == ("carry", "1.2.0", "server", "Ann, Bo")
+    assert carry.enabled
+    assert len(carry.sha256) == 64
+    assert not found["off.zip.disabled"].enabled
+    assert (found["Single.cs"].modid, found["Single.cs"].version) == ("single", "0.1.0")
+    assert (found["native.dll"].name, found["native.dll"].version) == ("native.dll", "")
+    assert found["unpacked"].kind == "folder"
+
+
+def test_an_unchanged_file_is_not_opened_again(
+    folder: ServerDir, server: GameServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder.add_zip("a.zip", modid="a")
+    folder.add_zip("b.zip", modid="b")
+    inventory.scan(server)
+    opened: list[str] = []
+    real = modinfo.read_file
+    monkeypatch.setattr(modinfo, "read_file", lambda path, kind: opened.append(path.name) or real(path, kind))
+
+    inventory.scan(server)
+    assert opened == []
+
+    folder.add_zip("b.zip", modid="b", version="2.0.0")
+    inventory.scan(server)
+    assert opened == ["b.zip"]
+    assert files()["b.zip"].version == "2.0.0"
+
+
+def test_a_file_that_is_gone_leaves_the_list(folder: ServerDir, server: GameServer) -> None:
+    path = folder.add_zip("a.zip", modid="a")
+    inventory.scan(server)
+    path.unlink()
+    assert inventory.scan(server).removed == 1
+    assert not files()
+
+
+def test_what_cannot_be_read_stays_listed_with_its_problem(folder: ServerDir, server: GameServer) -> None:
+    (folder.mods / "broken.zip").write_bytes(b"this is no zip")
+    folder.add_zip("sides.zip", modid="sides", side="both")
+    inventory.scan(server)
+    found = files()
+    assert found["broken.zip"].has_problems
+    assert found["broken.zip"].name == "broken"
+    assert "zip" in found["broken.zip"].problems[0].lower()
+    assert found["sides.zip"].modid == "sides"
+    assert "both" in found["sides.zip"].problems[0]
+    inventory.scan(server)
+    assert files()["broken.zip"].has_problems
+
+
+def test_duplicates_are_flagged_on_each_whatever_the_letter_case(folder: ServerDir, server: GameServer) -> None:
+    folder.add_zip("new.zip", modid="Twice", version="2.0.0")
+    old = folder.add_zip("old.zip", modid="twice", version="1.0.0")
+    folder.add_zip("other.zip", modid="other")
+    inventory.scan(server)
+    found = files()
+    assert "old.zip (1.0.0)" in found["new.zip"].problems[-1]
+    assert "new.zip (2.0.0)" in found["old.zip"].problems[0]
+    assert not found["other.zip"].has_problems
+    old.unlink()
+    inventory.scan(server)
+    assert not files()["new.zip"].has_problems
+
+
+def test_mod_paths_are_looked_in_less_the_games_own(folder: ServerDir, server: GameServer, tmp_path: Path) -> None:
+    extra = tmp_path / "extra"
+    extra.mkdir()
+    games_own = tmp_path / "install" / "Mods"
+    games_own.mkdir(parents=True)
+    (games_own / "VSEssentials.dll").write_bytes(b"MZ")
+    folder.configure(ModPaths=["Mods", str(folder.mods), str(extra), str(games_own), str(tmp_path / "nowhere")])
+    folder.add_zip("a.zip", modid="a")
+    folder.add_zip("b.zip", folder=extra, modid="b")
+    inventory.scan(server)
+    assert set(files()) == {"a.zip", "b.zip"}
+    assert files()["b.zip"].folder == str(extra)
+    assert [entry["path"] for entry in server.mod_folders] == [str(folder.mods), str(extra), str(tmp_path / "nowhere")]
+    assert any("nowhere" in note for note in server.notes)
+
+
+def test_mods_disabled_by_the_server_are_shown_as_such(folder: ServerDir, server: GameServer) -> None:
+    folder.add_zip("a.zip", modid="Alpha", version="1.0.0")
+    folder.add_zip("b.zip", modid="beta", version="2.0.0")
+    folder.add_zip("c.zip", modid="gamma", version="3.0.0")
+    folder.configure(WorldConfig={"DisabledMods": ["alpha", "beta@1.0.0", "gamma@3.0.0"]})
+    inventory.scan(server)
+    assert {name for name, mod in files().items() if mod.disabled_by_config} == {"a.zip", "c.zip"}
+    assert server.disabled_mods == ["alpha", "beta@1.0.0", "gamma@3.0.0"]
+    folder.configure(WorldConfig={"DisabledMods": None})
+    inventory.scan(server)
+    assert not any(mod.disabled_by_config for mod in files().values())
+
+
+def test_a_missing_folder_keeps_its_rows_and_says_since_when(folder: ServerDir, server: GameServer) -> None:
+    folder.add_zip("a.zip", modid="a")
+    inventory.scan(server)
+    away = folder.path.with_name("unmounted")
+    folder.path.rename(away)
+    before = timezone.now()
+
+    result = inventory.scan(server)
+    since = server.unreachable_since
+    assert result.unreachable
+    assert since is not None
+    assert since >= before
+    assert set(files()) == {"a.zip"}
+    inventory.scan(server)
+    assert server.unreachable_since == since, "the first time counts"
+
+    folder.path.mkdir()  # an empty mount point
+    assert inventory.scan(server).unreachable
+    assert set(files()) == {"a.zip"}
+
+    folder.path.rmdir()
+    away.rename(folder.path)
+    assert not inventory.scan(server).unreachable
+    assert server.unreachable_since is None
+
+
+def test_an_emptied_mods_folder_on_another_disk_is_taken_for_unmounted(folder: ServerDir, server: GameServer) -> None:
+    path = folder.add_zip("a.zip", modid="a")
+    inventory.scan(server)
+    path.unlink()
+    server.mod_folders[0]["device"] += 1
+    assert "unmounted" in inventory.scan(server).unreachable
+    assert set(files()) == {"a.zip"}
+
+
+def test_a_missing_mods_folder_keeps_its_rows(folder: ServerDir, server: GameServer) -> None:
+    folder.add_zip("a.zip", modid="a")
+    inventory.scan(server)
+    shutil.rmtree(folder.mods)
+    assert inventory.scan(server).unreachable
+    assert set(files()) == {"a.zip"}
+
+
+def test_a_folder_of_mod_paths_that_vanishes_keeps_its_rows(
+    folder: ServerDir, server: GameServer, tmp_path: Path
+) -> None:
+    extra = tmp_path / "extra"
+    extra.mkdir()
+    folder.configure(ModPaths=[str(extra)])
+    folder.add_zip("b.zip", folder=extra, modid="b")
+    folder.add_zip("a.zip", modid="a")
+    inventory.scan(server)
+    extra.rename(tmp_path / "gone")
+    (folder.mods / "a.zip").unlink()
+    inventory.scan(server)
+    assert set(files()) == {"b.zip"}, "the one that was reached follows the disk"
+    assert any(str(extra) in note for note in server.notes)
+    folder.configure()
+    inventory.scan(server)
+    assert not files(), "a folder that the server no longer looks in is none of its mods"
+
+
+def test_a_file_that_turns_unreadable_keeps_what_was_known(
+    folder: ServerDir, server: GameServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = folder.add_zip("a.zip", modid="a", version="1.0.0")
+    inventory.scan(server)
+    os.utime(path, (1, 1))
+    unreadable = modinfo.ModFile(info=None, problems=("It can't be read: permission denied.",), sha256="", size=0)
+    with monkeypatch.context() as patch:
+        patch.setattr(modinfo, "read_file", lambda path, kind: unreadable)
+        inventory.scan(server)
+    kept = files()["a.zip"]
+    assert (kept.modid, kept.version) == ("a", "1.0.0")
+    assert kept.problems == ["It can't be read: permission denied."]
+    inventory.scan(server)
+    assert not files()["a.zip"].has_problems, "it is tried again each time"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="names that aren't UTF-8 exist on POSIX only")
+def test_a_name_that_is_not_utf8_is_listed(folder: ServerDir, server: GameServer) -> None:
+    path = folder.add_zip("good.zip", modid="good")
+    os.rename(path, os.path.join(os.fsencode(folder.mods), b"b\xffd.zip"))
+    inventory.scan(server)
+    (mod,) = files().values()
+    assert mod.file_name == "b\\xffd.zip"
+    assert "UTF-8" in mod.problems[0]
+
+
+def test_two_servers_on_one_folder_are_told_so(folder: ServerDir, server: GameServer, server_dir: MakeServer) -> None:
+    other_dir = server_dir("testing")
+    other_dir.configure(ModPaths=[str(folder.mods)])
+    other = GameServer.objects.create(name="Testing", data_dir=str(other_dir.path))
+    inventory.scan_all()
+    server.refresh_from_db()
+    other.refresh_from_db()
+    assert inventory.sharing(server) == [(str(folder.mods), other)]
+    assert inventory.sharing(other) == [(str(folder.mods), server)]
+
+
+def test_each_modid_gets_one_look_up(folder: ServerDir, server: GameServer, server_dir: MakeServer) -> None:
+    other_dir = server_dir("testing")
+    GameServer.objects.create(name="Testing", data_dir=str(other_dir.path))
+    folder.add_zip("a.zip", modid="Alpha")
+    other_dir.add_zip("a.zip", modid="alpha")
+    other_dir.add_zip("none.zip", modid="")
+    inventory.scan_all()
+    assert list(Lookup.objects.values_list("key", flat=True)) == ["alpha"]
+    assert InstalledMod.objects.filter(lookup__key="alpha").count() == 2
+
+
+def test_the_first_server_comes_from_the_environment(
+    folder: ServerDir, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    assert inventory.ensure_first_server() is None
+    monkeypatch.setenv("VS_SERVER_DATA_DIR", str(folder.path))
+    made = inventory.ensure_first_server()
+    assert made is not None
+    assert made.name == "public"
+    assert inventory.ensure_first_server() == made
+    monkeypatch.setenv("VS_SERVER_DATA_DIR", str(tmp_path / "nowhere"))
+    with pytest.raises(serverdir.Unusable, match="There is no folder"):
+        inventory.ensure_first_server()
+
+
+def test_a_scan_waits_for_nobody_for_ever(
+    folder: ServerDir, server: GameServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from vsadmin.lib import locks
+
+    monkeypatch.setattr(inventory, "LOCK_WAIT", 0)
+    with locks.hold(inventory.server_lock(server.pk)):
+        assert "being changed" in inventory.scan(server).unreachable
+    assert not inventory.scan(server).unreachable
+
+
+def test_a_scan_that_found_something_new_is_logged(folder: ServerDir, server: GameServer, events: Events) -> None:
+    folder.add_zip("a.zip", modid="a")
+    inventory.scan(server)
+    inventory.scan(server)
+    assert [(e["server"], e["found"], e["added"]) for e in events.named("server_scanned")] == [("Public", 1, 1)]

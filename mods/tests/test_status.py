@@ -1,0 +1,120 @@
+"""What is latest, recommended, outdated, compatible and retracted for an installed mod."""
+
+import pytest
+
+from mods import status
+from mods.models import GameServer, InstalledMod, Lookup, Mod, Release
+
+pytestmark = pytest.mark.django_db
+
+
+def installed(
+    version: str,
+    releases: dict[str, list[str]],
+    *,
+    game_version: str = "1.21.5",
+    withdrawn: tuple[str, ...] = (),
+    said: str = "",
+    retractions: dict[str, list[object]] | None = None,
+) -> InstalledMod:
+    """An installed mod whose database mod has these releases (version → game versions), judged."""
+    server = GameServer.objects.create(name="Public", data_dir="/srv/example", game_version=game_version)
+    mod = Mod.objects.create(mod_id=1, name="Alpha")
+    for number, (text, games) in enumerate(releases.items()):
+        Release.objects.create(
+            mod=mod,
+            release_id=number,
+            modid="Alpha",
+            modid_key="alpha",
+            version=text,
+            game_versions=games,
+            retracted=text in withdrawn,
+            retraction_reason="bad" if text in withdrawn else "",
+        )
+    lookup = Lookup.objects.create(
+        key="alpha",
+        modid="alpha",
+        mod=mod,
+        state=Lookup.State.FOUND,
+        recommendations={game_version: said} if said else {},
+        retractions=retractions or {},
+    )
+    row = InstalledMod.objects.create(
+        server=server, folder="/srv/example/Mods", file_name="a.zip", kind="zip", name="Alpha", modid="alpha",
+        modid_key="alpha", version=version, lookup=lookup,
+    )  # fmt: skip
+    status.update(InstalledMod.objects.all())
+    row.refresh_from_db()
+    return row
+
+
+EXACT = ["1.21.5"]
+
+
+def test_a_newer_release_for_the_game_version() -> None:
+    row = installed("1.0.0", {"1.0.0": EXACT, "1.1.0": EXACT, "2.0.0": ["1.22.0"]})
+    assert (row.latest, row.recommended, row.outdated, row.recommended_verified) == ("2.0.0", "1.1.0", True, True)
+    assert row.release is not None
+    assert row.release.version == "1.0.0"
+
+
+def test_an_earlier_patch_is_recommended_as_not_verified() -> None:
+    row = installed("1.0.0", {"1.0.0": ["1.21.1"], "1.1.0": ["1.21.4"]})
+    assert (row.recommended, row.outdated, row.recommended_verified) == ("1.1.0", True, False)
+    assert row.compatibility == "not_verified"
+
+
+def test_incompatible_with_the_game_version() -> None:
+    row = installed("1.0.0", {"1.0.0": ["1.20.4"]})
+    assert (row.compatibility, row.recommended, row.outdated) == ("incompatible", "", False)
+
+
+def test_never_older_than_what_is_installed() -> None:
+    row = installed("2.0.0", {"1.0.0": EXACT, "2.0.0": ["1.20.4"]})
+    assert not row.outdated
+    assert row.recommended != "1.0.0"
+
+
+def test_older_where_the_installed_one_was_retracted() -> None:
+    row = installed("2.0.0", {"1.0.0": EXACT, "2.0.0": EXACT}, withdrawn=("2.0.0",))
+    assert (row.recommended, row.outdated, row.retracted, row.retraction_reason) == ("1.0.0", True, True, "bad")
+
+
+def test_no_prerelease_unless_one_is_installed() -> None:
+    assert installed("1.0.0", {"1.0.0": EXACT, "1.1.0-rc.1": EXACT}).recommended == "1.0.0"
+
+
+def test_newer_prereleases_for_whoever_runs_one() -> None:
+    row = installed("1.1.0-pre.1", {"1.0.0": EXACT, "1.1.0-pre.1": EXACT, "1.1.0-rc.1": EXACT}, said="1.0.0")
+    assert (row.recommended, row.outdated) == ("1.1.0-rc.1", True)
+
+
+def test_what_the_mod_database_recommends_wins() -> None:
+    assert installed("1.0.0", {"1.0.0": EXACT, "1.1.0": EXACT, "1.2.0": EXACT}, said="1.1.0").recommended == "1.1.0"
+
+
+def test_a_recommendation_of_another_modids_version_is_not_taken() -> None:
+    row = installed("1.0.0", {"1.0.0": EXACT, "1.1.0": EXACT}, said="9.0.0")
+    assert row.recommended == "1.1.0"
+
+
+def test_a_retraction_that_only_the_look_up_knows() -> None:
+    row = installed("3.0.0", {"1.0.0": EXACT}, retractions={"3.0.0": ["malware", True]})
+    assert (row.retracted, row.retraction_reason, row.recommended) == (True, "malware", "1.0.0")
+
+
+def test_an_unknown_game_version_is_not_verified() -> None:
+    row = installed("1.0.0", {"1.0.0": EXACT, "1.1.0": EXACT}, game_version="")
+    assert (row.compatibility, row.recommended) == ("not_verified", "")
+
+
+def test_a_version_without_order_is_never_outdated() -> None:
+    row = installed("vNext", {"1.0.0": EXACT})
+    assert not row.outdated
+
+
+def test_only_rows_that_change_are_written() -> None:
+    installed("1.0.0", {"1.0.0": EXACT, "1.1.0": EXACT})
+    assert status.update(InstalledMod.objects.all()) == 0
+    Release.objects.filter(version="1.1.0").delete()
+    assert status.update(InstalledMod.objects.all()) == 1

@@ -1,0 +1,98 @@
+"""The scheduled jobs, and bringing django-q2's table in line with the settings.
+
+A schedule's name isn't unique in django-q2, so the table is synchronised in one transaction that no other process can
+be in: SQLite's are exclusive (IMMEDIATE), PostgreSQL gets an advisory lock.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.db import connection, transaction
+from django.utils import timezone
+from django_q.models import Schedule
+
+from mods import conf as mods_conf
+from mods import tasks as mods_tasks
+from vsadmin.lib import conf, logs
+from vsadmin.lib.jobs.models import Worker
+from vsadmin.lib.jobs.runner import recover_interrupted, registry
+
+_ADVISORY_LOCK = 0x76736164  # any number that nothing else uses
+
+
+@dataclass(frozen=True)
+class Scheduled:
+    """A job of `registry` and how often it runs, in seconds; 0 is never."""
+
+    name: str
+    interval: Callable[[], int]
+
+
+def heartbeat() -> None:
+    """Stamp that the worker is alive; close runs whose process is gone. Not a `@job`: it isn't worth a record."""
+    Worker.write(beat_at=timezone.now())
+    recover_interrupted()
+
+
+HEARTBEAT = "worker_heartbeat"
+
+SCHEDULED = (
+    Scheduled(mods_tasks.SCAN, mods_conf.SCAN_INTERVAL.get),
+    Scheduled(mods_tasks.REFRESH, mods_conf.REFRESH_INTERVAL.get),
+    Scheduled(mods_tasks.CATALOGUE, mods_conf.CATALOGUE_INTERVAL.get),
+    Scheduled(HEARTBEAT, lambda: 60),
+)
+
+
+def function_of(name: str) -> str:
+    """The dotted path that a schedule of this job calls."""
+    if name == HEARTBEAT:
+        return f"{heartbeat.__module__}.{heartbeat.__name__}"
+    return registry[name].path
+
+
+def sync() -> dict[str, int]:
+    """Make the table hold one row for each job with an interval, and none for the others.
+
+    Returns the intervals in seconds by job. Logs `job_registered` for each job that is on.
+    """
+    now = timezone.now()
+    intervals = {scheduled.name: scheduled.interval() for scheduled in SCHEDULED}
+    with transaction.atomic():
+        if connection.vendor == "postgresql":
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_ADVISORY_LOCK])
+        for scheduled in SCHEDULED:
+            _sync_one(scheduled, intervals[scheduled.name], now)
+    for name, interval in intervals.items():
+        if interval:
+            logs.event("job_registered", job_id=name, interval_seconds=interval)
+    return intervals
+
+
+def _sync_one(scheduled: Scheduled, interval: int, now: datetime) -> None:
+    rows = list(Schedule.objects.filter(name=scheduled.name).order_by("pk"))
+    keep = rows[:1] if interval else []
+    Schedule.objects.filter(pk__in=[row.pk for row in rows if row not in keep]).delete()
+    if not interval:
+        return
+    minutes = conf.minutes(interval)
+    row = keep[0] if keep else Schedule(name=scheduled.name, next_run=now)
+    # A shorter interval takes effect at once; a clock that was set back doesn't stall the job.
+    soonest = min(row.next_run or now, now + timedelta(minutes=minutes))
+    wanted = {
+        "func": function_of(scheduled.name),
+        "schedule_type": Schedule.MINUTES,
+        "minutes": minutes,
+        "repeats": -1,
+        "next_run": soonest,
+        "args": None,
+        "kwargs": None,
+        "hook": None,
+        "cluster": None,
+    }
+    if row.pk is None or any(getattr(row, name) != value for name, value in wanted.items()):
+        for name, value in wanted.items():
+            setattr(row, name, value)
+        row.save()
