@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
@@ -49,7 +50,7 @@ class _Found:
 
     folder: str
     file_name: str
-    path: Path
+    path: str
     kind: str
     enabled: bool
     fingerprint: str
@@ -111,50 +112,30 @@ def _scan(server: GameServer) -> ScanResult:
         found, notes = _list(folder, server)
     except serverdir.Unusable as error:
         return _mark_unreachable(server, str(error), now)
+    rejudge = server.disabled_mods != list(folder.disabled_mods)
     version_changed = _describe(server, folder, [*folder.notes, *notes], now)
-    reached = {str(place) for place in folder.mod_folders} - {note.folder for note in notes if note.folder}
 
-    rows = {
-        (row.folder, row.file_name): row
-        for row in InstalledMod.objects.filter(server=server).defer("description", "website", "dependencies")
-    }
-    seen = {(one.folder, one.file_name) for one in found}
-    vanished = [
-        row
-        for key, row in rows.items()
-        if key not in seen and (row.folder in reached or not _is_listed(row.folder, folder))
-    ]
-    fresh: list[InstalledMod] = []
-    altered: list[InstalledMod] = []
-    for one in found:
-        row = rows.get((one.folder, one.file_name))
-        if row is not None and row.fingerprint == one.fingerprint:
-            continue
-        read = _read(one, row, server, now)
-        (fresh if row is None else altered).append(read)
-
-    with transaction.atomic():
-        if vanished:
-            InstalledMod.objects.filter(pk__in=[row.pk for row in vanished]).delete()
-        InstalledMod.objects.bulk_create(fresh, batch_size=200)
-        if altered:
-            InstalledMod.objects.bulk_update(altered, _READ_FIELDS, batch_size=100)
-        gone = {row.pk for row in vanished}
-        current = [row for row in rows.values() if row.pk not in gone] + fresh
-        touched = _judge(current, server, folder)
-        if fresh or altered:
-            _look_up(fresh + altered)
-    if fresh or altered or vanished or version_changed:
+    known = InstalledMod.objects.filter(server=server).values_list("folder", "file_name", "fingerprint", "has_problems")
+    stored = {(place, name): fingerprint for place, name, fingerprint, _ in known}
+    seen = {(one.folder, one.file_name): one for one in found}
+    differing = [one for key, one in seen.items() if not one.fingerprint or stored.get(key) != one.fingerprint]
+    unreached = {note.folder for note in notes}
+    vanished = {key for key in stored if key not in seen and key[0] not in unreached}
+    problems = sum(has_problems for *_, has_problems in known)
+    read = added = 0
+    if differing or vanished or rejudge:
+        read, added, problems = _store(server, folder, differing, vanished, now)
+    if version_changed:
         status.update(InstalledMod.objects.filter(server=server))
     result = ScanResult(
         server=server.name,
-        found=len(current),
-        read=len(fresh) + len(altered),
-        added=len(fresh),
+        found=len(stored) - len(vanished) + added,
+        read=read,
+        added=added,
         removed=len(vanished),
-        with_problems=sum(row.has_problems for row in current),
+        with_problems=problems,
     )
-    if result.changed or touched:
+    if result.changed:
         logs.event(
             "server_scanned",
             server=server.name,
@@ -165,6 +146,37 @@ def _scan(server: GameServer) -> ScanResult:
             problems=result.with_problems,
         )
     return result
+
+
+def _store(
+    server: GameServer,
+    folder: serverdir.ServerFolder,
+    differing: list[_Found],
+    vanished: set[tuple[str, str]],
+    now: datetime,
+) -> tuple[int, int, int]:
+    """Read what differs and write it, in one transaction. Returns how many were read, are new, and have problems."""
+    rows = {(row.folder, row.file_name): row for row in InstalledMod.objects.filter(server=server)}
+    for known in rows.values():
+        known.server = server
+    gone = [rows.pop(key).pk for key in vanished]
+    fresh: list[InstalledMod] = []
+    altered: list[InstalledMod] = []
+    for one in differing:
+        row = rows.get((one.folder, one.file_name))
+        (fresh if row is None else altered).append(_read(one, row, server, now))
+    current = [*rows.values(), *fresh]
+    with transaction.atomic():
+        InstalledMod.objects.filter(pk__in=gone).delete()
+        _look_up(fresh + altered)
+        rejudged = [row for row in _judge(current, folder) if row.pk and row not in altered]
+        status.judge(fresh + altered)
+        InstalledMod.objects.bulk_create(fresh, batch_size=200)
+        if altered:
+            InstalledMod.objects.bulk_update(altered, [*_READ_FIELDS, *_JUDGED_FIELDS, *status.FIELDS], batch_size=50)
+        if rejudged:
+            InstalledMod.objects.bulk_update(rejudged, _JUDGED_FIELDS, batch_size=200)
+    return len(differing), len(fresh), sum(row.has_problems for row in current)
 
 
 class _Note(str):
@@ -247,7 +259,7 @@ def _entry(place: Path, entry: os.DirEntry[str]) -> _Found | None:
     return _Found(
         folder=str(place),
         file_name=shown,
-        path=Path(entry.path),
+        path=entry.path,
         kind=kind,
         enabled=not entry.name.endswith(".disabled"),
         fingerprint=fingerprint,
@@ -274,27 +286,23 @@ def _mark_unreachable(server: GameServer, why: str, now: datetime) -> ScanResult
 
 def _describe(server: GameServer, folder: serverdir.ServerFolder, notes: list[str], now: datetime) -> bool:
     """Store what the data folder says of the server; returns whether its game version changed."""
-    before = server.game_version
-    server.game_version, server.game_version_source = _version_of(server, folder)
-    server.mod_folders = [{"path": str(place), "device": _device(place)} for place in folder.mod_folders]
-    server.disabled_mods = list(folder.disabled_mods)
-    server.notes = [str(note) for note in notes]
-    server.scanned_at = now
-    server.unreachable_since = None
-    server.unreachable_why = ""
-    server.save(
-        update_fields=[
-            "game_version",
-            "game_version_source",
-            "mod_folders",
-            "disabled_mods",
-            "notes",
-            "scanned_at",
-            "unreachable_since",
-            "unreachable_why",
-        ]
-    )
-    return before != server.game_version
+    version, source = _version_of(server, folder)
+    changed = version != server.game_version
+    said: dict[str, Any] = {
+        "game_version": version,
+        "game_version_source": source,
+        "mod_folders": [{"path": str(place), "device": _device(place)} for place in folder.mod_folders],
+        "disabled_mods": list(folder.disabled_mods),
+        "notes": [str(note) for note in notes],
+        "unreachable_since": None,
+        "unreachable_why": "",
+        "scanned_at": now,
+    }
+    differing = [name for name, value in said.items() if getattr(server, name) != value]
+    for name in differing:
+        setattr(server, name, said[name])
+    server.save(update_fields=differing)
+    return changed
 
 
 def _version_of(server: GameServer, folder: serverdir.ServerFolder) -> tuple[str, str]:
@@ -316,19 +324,15 @@ def _device(place: Path) -> int | None:
         return None
 
 
-def _is_listed(folder_path: str, folder: serverdir.ServerFolder) -> bool:
-    return folder_path in {str(place) for place in folder.mod_folders}
-
-
 _READ_FIELDS = [
     "kind", "enabled", "modid", "modid_key", "name", "version", "side", "type", "authors", "description", "website",
-    "dependencies", "size", "sha256", "fingerprint", "file_problems", "read_at",
+    "dependencies", "size", "sha256", "fingerprint", "file_problems", "read_at", "lookup",
 ]  # fmt: skip
 
 
 def _read(one: _Found, row: InstalledMod | None, server: GameServer, now: datetime) -> InstalledMod:
     """Open the file and fill its row. Where it can't be opened at all, what was known of it stays."""
-    content = modinfo.read_file(one.path, one.kind)
+    content = modinfo.read_file(Path(one.path), one.kind)
     row = row or InstalledMod(
         server=server, folder=one.folder, file_name=one.file_name, name=_bare_name(one), first_seen_at=now
     )
@@ -360,10 +364,13 @@ def _bare_name(one: _Found) -> str:
     return bare if one.kind in {"folder", "dll"} else os.path.splitext(bare)[0] or bare
 
 
-def _judge(rows: list[InstalledMod], server: GameServer, folder: serverdir.ServerFolder) -> int:
+_JUDGED_FIELDS = ["problems", "disabled_by_config", "has_problems"]
+
+
+def _judge(rows: list[InstalledMod], folder: serverdir.ServerFolder) -> list[InstalledMod]:
     """Say of each row what the folder as a whole makes of it: duplicates, disabled by the server's configuration.
 
-    Returns how many rows changed by it.
+    Returns the rows (unsaved) that this changed.
     """
     switched_off = {entry.lower() for entry in folder.disabled_mods}
     by_modid: dict[str, list[InstalledMod]] = defaultdict(list)
@@ -381,9 +388,7 @@ def _judge(rows: list[InstalledMod], server: GameServer, folder: serverdir.Serve
         if (problems, off, bool(problems)) != (row.problems, row.disabled_by_config, row.has_problems):
             row.problems, row.disabled_by_config, row.has_problems = problems, off, bool(problems)
             changed.append(row)
-    if changed:
-        InstalledMod.objects.bulk_update(changed, ["problems", "disabled_by_config", "has_problems"], batch_size=200)
-    return len(changed)
+    return changed
 
 
 def _duplicate_problem(row: InstalledMod, others: list[InstalledMod]) -> list[str]:
@@ -400,17 +405,16 @@ def _duplicate_problem(row: InstalledMod, others: list[InstalledMod]) -> list[st
 
 
 def _look_up(rows: list[InstalledMod]) -> None:
-    """Link each row to the look-up of its modid; new modids get one, which the next refresh asks about."""
+    """Link each row (unsaved) to the look-up of its modid; new modids get one, which the next refresh asks about."""
     wanted = {row.modid_key: row.modid for row in rows if row.modid_key}
     lookups = {one.key: one for one in Lookup.objects.filter(key__in=wanted)}
     missing = [Lookup(key=key, modid=modid) for key, modid in wanted.items() if key not in lookups]
     if missing:
         # Another server's scan may add the same one meanwhile.
         Lookup.objects.bulk_create(missing, ignore_conflicts=True)
-        lookups = {one.key: one for one in Lookup.objects.filter(key__in=wanted)}
+        lookups |= {one.key: one for one in Lookup.objects.filter(key__in=[one.key for one in missing])}
     for row in rows:
         row.lookup = lookups.get(row.modid_key)
-    InstalledMod.objects.bulk_update(rows, ["lookup"], batch_size=200)
 
 
 def sharing(server: GameServer) -> list[tuple[str, GameServer]]:

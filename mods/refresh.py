@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from django.conf import settings
@@ -110,6 +111,7 @@ class _UnaskableError(moddb.ModDBError):
     """No question to the mod database can carry this id. That is no failure of the refresh."""
 
 
+_BATCH_FIELDS = ["tried_at", "error", "newest_file", "newest_version", "recommendations", "retractions"]
 _UPDATES = "updates"
 _INSTALL_INFORMATION = "install-information"
 
@@ -235,7 +237,7 @@ class _Refresh:
             return [self.moddb.mod(target.asked_as)]
         if target.claimed_by:
             return [self.moddb.mod(target.claimed_by[0])]
-        raise _UnaskableError(_("The mod database can't be asked about such an id; it can't be in it."))
+        raise _UnaskableError(target.asked_as)
 
     def _store_details(self, asked: dict[Future[Details], _Target]) -> None:
         for number, future in enumerate(as_completed(asked), start=1):
@@ -247,8 +249,7 @@ class _Refresh:
                 continue
             except moddb.NotFound:
                 target.changed |= answers.mark_absent(target.lookup)
-            except _UnaskableError as error:
-                target.lookup.error = error.text
+            except _UnaskableError:
                 target.unaskable = True
                 continue
             except moddb.ModDBError as error:
@@ -278,37 +279,36 @@ class _Refresh:
     def _store_batches(self) -> None:
         """Store what the batches said of the mods, and when each was tried."""
         now = timezone.now()
+        confirmed, altered = [], []
         with transaction.atomic():
             for target in self.targets.values():
-                lookup = target.lookup
                 if target.newest is not None and not target.wants_details:
                     target.answered = True
-                    lookup.tried_at = lookup.checked_at = now
-                    lookup.error = ""
-                elif target.error:
-                    lookup.tried_at, lookup.error = now, target.error
-                elif target.unaskable:
-                    lookup.tried_at = now
-                if target.newest is not None and target.answered:
-                    lookup.newest_file, lookup.newest_version = target.newest
-                for game_version, version, info in target.infos:
-                    target.changed |= answers.take_retraction(lookup, version, info)
-                    if game_version and lookup.recommendations.get(game_version, "") != info.recommended:
-                        lookup.recommendations[game_version] = info.recommended
-                        target.changed = True
-            Lookup.objects.bulk_update(
-                [target.lookup for target in self.targets.values()],
-                [
-                    "tried_at",
-                    "checked_at",
-                    "error",
-                    "newest_file",
-                    "newest_version",
-                    "recommendations",
-                    "retractions",
-                ],
-                batch_size=100,
-            )
+                    confirmed.append(target.lookup.pk)
+                if self._take_batches(target, now):
+                    altered.append(target.lookup)
+            # All that is new of most of them is when they were checked: one statement, not one value for each.
+            Lookup.objects.filter(pk__in=confirmed).update(tried_at=now, checked_at=now, error="")
+            Lookup.objects.bulk_update(altered, _BATCH_FIELDS, batch_size=50)
+
+    def _take_batches(self, target: _Target, now: datetime) -> bool:
+        """Set on the look-up (unsaved) what the batches and failures said; returns whether anything changed."""
+        lookup = target.lookup
+        before = (lookup.tried_at, lookup.error, lookup.newest_file, lookup.newest_version)
+        if target.error:
+            lookup.tried_at, lookup.error = now, target.error
+        elif target.unaskable:
+            lookup.tried_at, lookup.error = now, _("The mod database can't be asked about such an id.")
+        if target.newest is not None and target.answered:
+            lookup.newest_file, lookup.newest_version = target.newest
+        said = False
+        for game_version, version, info in target.infos:
+            said |= answers.take_retraction(lookup, version, info)
+            if game_version and lookup.recommendations.get(game_version, "") != info.recommended:
+                lookup.recommendations[game_version] = info.recommended
+                said = True
+        target.changed |= said
+        return said or before != (lookup.tried_at, lookup.error, lookup.newest_file, lookup.newest_version)
 
     def _conclude(self) -> RefreshResult:
         targets = self.targets.values()

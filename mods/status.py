@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from mods import versions
 from mods.models import InstalledMod, InstalledModQuerySet, Lookup, Release
 
-_FIELDS = [
+FIELDS = [
     "release", "latest", "recommended", "recommended_release", "recommended_verified", "compatibility", "outdated",
     "retracted", "retraction_reason",
 ]  # fmt: skip
@@ -27,7 +27,14 @@ class _Offer:
 
 def update(installed: InstalledModQuerySet) -> int:
     """Recompute the given rows; returns how many changed."""
-    rows = list(installed.select_related("server", "lookup"))
+    changed = judge(list(installed.select_related("server", "lookup")))
+    if changed:
+        InstalledMod.objects.bulk_update(changed, FIELDS, batch_size=100)
+    return len(changed)
+
+
+def judge(rows: list[InstalledMod]) -> list[InstalledMod]:
+    """Set what follows on rows (unsaved) that have their server and look-up; returns those that this changed."""
     offers = _offers({row.lookup.mod_id for row in rows if row.lookup and row.lookup.mod_id})
     changed = []
     for row in rows:
@@ -35,19 +42,18 @@ def update(installed: InstalledModQuerySet) -> int:
         _judge(row, offers.get((row.lookup.mod_id, row.modid_key), []) if row.lookup else [])
         if before != [getattr(row, name) for name in _COMPARED]:
             changed.append(row)
-    if changed:
-        InstalledMod.objects.bulk_update(changed, _FIELDS, batch_size=200)
-    return len(changed)
+    return changed
 
 
-_COMPARED = [name if name not in {"release", "recommended_release"} else f"{name}_id" for name in _FIELDS]
+_COMPARED = [name if name not in {"release", "recommended_release"} else f"{name}_id" for name in FIELDS]
 
 
 def _offers(mod_ids: set[int]) -> dict[tuple[int | None, str], list[_Offer]]:
     """The releases of these mods, by mod and the modid that they carry."""
     found: dict[tuple[int | None, str], list[_Offer]] = defaultdict(list)
-    columns = Release.objects.filter(mod__in=mod_ids).defer("changelog", "file_url", "dependencies")
-    for release in columns:
+    if not mod_ids:
+        return found
+    for release in Release.objects.filter(mod__in=mod_ids).defer("changelog", "file_url", "dependencies"):
         offer = _Offer(release, release.version, release.game_versions, release.withdrawn)
         found[release.mod_id, release.modid_key].append(offer)
     return found

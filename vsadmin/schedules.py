@@ -12,6 +12,8 @@ from django.db import connection, transaction
 from django.utils import timezone
 from django_q.models import Schedule
 
+from cache import conf as cache_conf
+from cache import tasks as cache_tasks
 from mods import conf as mods_conf
 from mods import tasks as mods_tasks
 from vsadmin.lib import conf, logs
@@ -41,6 +43,7 @@ SCHEDULED = (
     Scheduled(mods_tasks.SCAN, mods_conf.SCAN_INTERVAL.get),
     Scheduled(mods_tasks.REFRESH, mods_conf.REFRESH_INTERVAL.get),
     Scheduled(mods_tasks.CATALOGUE, mods_conf.CATALOGUE_INTERVAL.get),
+    Scheduled(cache_tasks.ENFORCE, cache_conf.CHECK_INTERVAL.get),
     Scheduled(HEARTBEAT, lambda: 60),
 )
 

@@ -7,6 +7,7 @@ from django.utils import timezone
 from django_q.cluster import Cluster
 from django_q.management.commands import qcluster
 
+from cache.tasks import VERIFY
 from mods.tasks import SCAN
 from vsadmin import schedules
 from vsadmin.lib.jobs import runner
@@ -30,5 +31,6 @@ class Command(qcluster.Command):  # type: ignore[misc]  # django_q has no types
         Worker.write(beat_at=timezone.now())
         # At once, rather than when the scheduler first looks, half a minute from now.
         runner.enqueue(SCAN)
+        runner.enqueue(VERIFY, rehash=False)
         qcluster.Cluster = StoppingCluster
         super().handle(*args, **options)
