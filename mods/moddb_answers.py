@@ -11,7 +11,10 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from html import unescape
 from typing import Any, TypeVar
+
+import nh3
 
 MAX_INT = 2**63 - 1
 NAME_LENGTH = 100  # characters of a modid, version, author, tag or game version
@@ -122,7 +125,7 @@ class InstallInfo:
 
     `recommended`: highest stable version listing exactly the game version asked for, when higher than the
     installed one; "" otherwise. With a mod of several modids it can be another one's version.
-    `retraction_reason` is HTML. `file_id`: of the version asked for, or of the recommended one where none
+    `file_id`: of the version asked for, or of the recommended one where none
     was. `error_code`: the API's, 4041 = not found, None = fine.
     """
 
@@ -171,6 +174,11 @@ def clean_html(value: object) -> str:
         return ""
     text = _CONTROL.sub("", _SURROGATE.sub("\ufffd", value[:HTML_BYTES]))
     return text.encode()[:HTML_BYTES].decode("utf-8", "ignore")
+
+
+def _text(html: str) -> str:
+    """The words of some HTML, on one line."""
+    return clean_line(unescape(nh3.clean(html, tags=set())), HTML_BYTES)
 
 
 def _exact(value: object) -> str:
@@ -367,7 +375,7 @@ def parse_install_information(data: object, asked: Iterable[str]) -> dict[str, I
 
 def _install_info(modid: str, item: Mapping[str, object]) -> InstallInfo:
     code = _int(item.get("errorCode"))
-    reason = clean_html(item.get("retractionReason"))
+    reason = _text(clean_html(item.get("retractionReason")))
     url = item.get("fileUrl")
     path = _DOWNLOAD.search(url[:URL_LENGTH]) if isinstance(url, str) else None
     return InstallInfo(

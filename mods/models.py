@@ -53,13 +53,13 @@ class Mod(models.Model):
 
     mod_id = models.PositiveBigIntegerField(_("number in the mod database"), unique=True)
     asset_id = models.PositiveBigIntegerField(null=True)
-    name = models.CharField(_("name"), max_length=300)
-    author = models.CharField(_("author"), max_length=200, blank=True)
+    name = models.CharField(_("name"), max_length=500)
+    author = models.CharField(_("author"), max_length=500, blank=True)
     summary = models.TextField(_("summary"), blank=True)
     description = models.TextField(_("description"), blank=True)
     side = models.CharField(_("side"), max_length=20, blank=True)
-    type = models.CharField(_("type"), max_length=50, blank=True)
-    alias = models.CharField(max_length=200, blank=True)
+    type = models.CharField(_("type"), max_length=500, blank=True)
+    alias = models.CharField(max_length=500, blank=True)
     tags = models.JSONField(_("tags"), default=list)
     logo_url = models.TextField(blank=True)
     homepage_url = models.TextField(blank=True)
@@ -223,7 +223,8 @@ class InstalledMod(models.Model):
         GameServer, verbose_name=_("server"), on_delete=models.CASCADE, related_name="installed_mods"
     )
     folder = models.CharField(_("folder"), max_length=1000)
-    file_name = models.CharField(_("file"), max_length=255)
+    #: Bytes that aren't UTF-8 are spelled out, so it can be longer than names on disk are.
+    file_name = models.CharField(_("file"), max_length=1020)
     kind = models.CharField(_("kind"), max_length=10, choices=Kind)
     enabled = models.BooleanField(_("enabled"), default=True)
     disabled_by_config = models.BooleanField(_("disabled in serverconfig.json"), default=False)

@@ -15,12 +15,12 @@ from datetime import datetime
 from typing import Any
 
 from django.conf import settings
-from django.db import transaction
+from django.db import DatabaseError, transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from mods import answers, conf, moddb, status
+from mods import answers, conf, moddb, status, versions
 from mods.models import ClaimedModId, InstalledMod, Lookup, RefreshRun, Release
 from vsadmin.lib import logs
 
@@ -244,7 +244,7 @@ class _Refresh:
             target = asked[future]
             self.report(number, len(asked), target.lookup.modid)
             try:
-                found = future.result()
+                target.changed |= answers.store_details(target.lookup, future.result())
             except moddb.Cancelled:
                 continue
             except moddb.NotFound:
@@ -256,8 +256,10 @@ class _Refresh:
                 self._note_failure(error)
                 target.error = error.text
                 continue
-            else:
-                target.changed |= answers.store_details(target.lookup, found)
+            except DatabaseError as error:  # whatever the answer had in it: the others are stored all the same
+                target.lookup.refresh_from_db()
+                target.error = _("What the mod database said couldn't be stored: %s") % error
+                continue
             self._note_success()
             target.answered = True
 
@@ -302,10 +304,14 @@ class _Refresh:
         if target.newest is not None and target.answered:
             lookup.newest_file, lookup.newest_version = target.newest
         said = False
+        recommended: dict[str, str] = {}
         for game_version, version, info in target.infos:
             said |= answers.take_retraction(lookup, version, info)
-            if game_version and lookup.recommendations.get(game_version, "") != info.recommended:
-                lookup.recommendations[game_version] = info.recommended
+            # Only what is newer than the version asked about is recommended: the oldest one installed hears of it.
+            recommended[game_version] = max(recommended.get(game_version, ""), info.recommended, key=versions.sort_key)
+        for game_version in recommended.keys() - {""}:
+            if lookup.recommendations.get(game_version, "") != recommended[game_version]:
+                lookup.recommendations[game_version] = recommended[game_version]
                 said = True
         target.changed |= said
         return said or before != (lookup.tried_at, lookup.error, lookup.newest_file, lookup.newest_version)

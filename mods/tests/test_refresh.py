@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import time_machine
+from django.db import DataError
 from django.forms.models import model_to_dict
 
 from conftest import Events, ServerDir
@@ -389,6 +390,40 @@ def test_two_servers_with_two_versions_of_a_mod(
     assert (rows["Testing"].recommended, rows["Testing"].compatibility) == ("1.1.0", "compatible")
     assert rows["Testing"].latest == "2.0.0"
     assert other.name == "Testing"
+
+
+def test_one_game_version_with_two_versions_of_a_mod(
+    folder: ServerDir, server: GameServer, server_dir: MakeServer, mod_database: ModDatabase
+) -> None:
+    other_dir = server_dir("testing", game_version="1.21.5")
+    GameServer.objects.create(name="Testing", data_dir=str(other_dir.path))
+    publish(mod_database, "alpha", "1.0.0", "1.1.0")
+    folder.add_zip("a.zip", modid="alpha", version="1.1.0")
+    other_dir.add_zip("a.zip", modid="alpha", version="1.0.0")
+    inventory.scan_all()
+    refresh.refresh()
+    assert Lookup.objects.get().recommendations == {"1.21.5": "1.1.0"}, "whichever of the two was answered last"
+    assert dict(InstalledMod.objects.values_list("server__name", "outdated")) == {"Public": False, "Testing": True}
+
+
+def test_an_answer_that_cannot_be_stored_fails_alone(
+    folder: ServerDir, server: GameServer, mod_database: ModDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for modid in ("alpha", "beta"):
+        publish(mod_database, modid, "1.0.0")
+        folder.add_zip(f"{modid}.zip", modid=modid)
+    inventory.scan(server)
+    real = answers.store_details
+
+    def refuse_beta(lookup: Lookup, found: Any) -> bool:
+        if lookup.key == "beta":
+            raise DataError("value too long")
+        return real(lookup, found)
+
+    monkeypatch.setattr(answers, "store_details", refuse_beta)
+    result = refresh.refresh()
+    assert result.refreshed == 1
+    assert "couldn't be stored" in result.failures["beta"]
 
 
 def test_only_releases_that_carry_the_modid_count(
