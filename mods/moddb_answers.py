@@ -125,8 +125,8 @@ class InstallInfo:
 
     `recommended`: highest stable version listing exactly the game version asked for, when higher than the
     installed one; "" otherwise. With a mod of several modids it can be another one's version.
-    `file_id`: of the version asked for, or of the recommended one where none
-    was. `error_code`: the API's, 4041 = not found, None = fine.
+    `file_id`: of the version asked for, or of the recommended one where none was. `error_code`: the API's, 4041 = not
+    found, None = fine.
     """
 
     modid: str

@@ -218,7 +218,7 @@ def test_install_information_is_read() -> None:
     data = {
         "good": {"recommendedUpgrade": "1.2.0", "fileName": "x", "fileUrl": "/download/102250/x_0.9.zip"},
         "gone": {"errorCode": 4041},
-        "bad": {"retractionReason": "<p>Corrupts</p>", "errorCode": 4101},
+        "bad": {"retractionReason": "<p>Corrupts &amp; <b>eats</b></p>", "errorCode": 4101},
         "worse": {"retractionReason": "<p>Malware</p>", "errorCode": 4102},
         "nofile": {"fileName": None, "fileUrl": "/download//"},
         "unasked": {"errorCode": 4041},
@@ -228,7 +228,7 @@ def test_install_information_is_read() -> None:
     assert (found["good"].recommended, found["good"].file_id, found["good"].error_code) == ("1.2.0", 102250, None)
     assert (found["gone"].error_code, found["gone"].retracted, found["gone"].file_id) == (4041, False, None)
     assert (found["bad"].retracted, found["bad"].retracted_by_moderator) == (True, False)
-    assert found["bad"].retraction_reason == "<p>Corrupts</p>"
+    assert found["bad"].retraction_reason == "Corrupts & eats", "words, not HTML"
     assert (found["worse"].retracted, found["worse"].retracted_by_moderator) == (True, True)
     assert (found["nofile"].file_id, found["nofile"].retracted) == (None, False)
 
