@@ -172,8 +172,8 @@ def _store(
         rejudged = [row for row in _judge(current, folder) if row.pk and row not in altered]
         status.judge(fresh + altered)
         InstalledMod.objects.bulk_create(fresh, batch_size=200)
-        if altered:
-            InstalledMod.objects.bulk_update(altered, [*_READ_FIELDS, *_JUDGED_FIELDS, *status.FIELDS], batch_size=50)
+        for row in altered:  # one by one: with this many columns, a bulk update is ten times slower
+            row.save(update_fields=[*_READ_FIELDS, *_JUDGED_FIELDS, *status.FIELDS])
         if rejudged:
             InstalledMod.objects.bulk_update(rejudged, _JUDGED_FIELDS, batch_size=200)
     return len(differing), len(fresh), sum(row.has_problems for row in current)
