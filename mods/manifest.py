@@ -169,7 +169,7 @@ class _Fields:
             return
         self.problems.append(
             f"The mod id {quoted(modid)} isn't a proper one (a lower-case letter, then lower-case letters and digits): "
-            "other mods can't depend on it, and the mod database doesn't take it."
+            "other mods can't depend on it. Its author can mend that."
         )
 
     def text(self, key: str, limit: int, *, lines: bool = False) -> str:
