@@ -7,6 +7,7 @@ import os
 import secrets
 import sys
 from pathlib import Path
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import django_stubs_ext
 import environ
@@ -209,13 +210,26 @@ TEMPLATES = [
     },
 ]
 
+
+def _local_time_zone() -> str:
+    """The machine's time zone by its name, UTC where that can't be told."""
+    name = os.environ.get("TZ", "").lstrip(":")
+    if not name:
+        name = os.path.realpath("/etc/localtime").rpartition("/zoneinfo/")[2]
+    try:
+        ZoneInfo(name)
+    except (ValueError, OSError, ZoneInfoNotFoundError):
+        return "UTC"
+    return name
+
+
 # --- language and time ----------------------------------------------------------------------------
 
 LANGUAGE_CODE = "en"
 LANGUAGES = [("en", _("English"))]
 USE_I18N = True
 USE_TZ = True
-TIME_ZONE = "UTC"
+TIME_ZONE = _local_time_zone()  # for what is shown; everything is stored in UTC
 
 # --- static files ---------------------------------------------------------------------------------
 

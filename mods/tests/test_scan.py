@@ -64,7 +64,12 @@ def test_an_unchanged_file_is_not_opened_again(
     inventory.scan(server)
     opened: list[str] = []
     real = modinfo.read_file
-    monkeypatch.setattr(modinfo, "read_file", lambda path, kind: opened.append(path.name) or real(path, kind))
+
+    def noted(path: Path, kind: str) -> modinfo.ModFile:
+        opened.append(path.name)
+        return real(path, kind)
+
+    monkeypatch.setattr(modinfo, "read_file", noted)
 
     inventory.scan(server)
     assert opened == []
@@ -222,7 +227,7 @@ def test_a_file_that_turns_unreadable_keeps_what_was_known(
 @pytest.mark.skipif(os.name != "posix", reason="names that aren't UTF-8 exist on POSIX only")
 def test_a_name_that_is_not_utf8_is_listed(folder: ServerDir, server: GameServer) -> None:
     path = folder.add_zip("good.zip", modid="good")
-    os.rename(path, os.path.join(os.fsencode(folder.mods), b"b\xffd.zip"))
+    path.rename(folder.mods / os.fsdecode(b"b\xffd.zip"))
     inventory.scan(server)
     (mod,) = files().values()
     assert mod.file_name == "b\\xffd.zip"

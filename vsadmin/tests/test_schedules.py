@@ -119,9 +119,14 @@ def test_a_restart_does_not_ask_the_mod_database_again(monkeypatch: pytest.Monke
 def test_the_job_runs_when_due_and_again_an_hour_later(
     in_line: None, events: Events, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked: list[Any] = []
+    asked: list[datetime] = []
     real = refresh.refresh
-    monkeypatch.setattr(refresh, "refresh", lambda **options: asked.append(timezone.now()) or real(**options))
+
+    def noted(**options: Any) -> refresh.RefreshResult:
+        asked.append(timezone.now())
+        return real(**options)
+
+    monkeypatch.setattr(refresh, "refresh", noted)
     with time_machine.travel(START, tick=False) as clock:
         schedules.sync()
         clock.shift(1)

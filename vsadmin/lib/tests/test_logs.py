@@ -3,6 +3,7 @@
 import json
 import logging
 import sys
+from typing import Any
 
 from django.conf import settings
 
@@ -10,7 +11,8 @@ from vsadmin.lib.logs import JsonLines
 
 
 def line(message: object, level: int = logging.INFO, **kwargs: object) -> str:
-    options = {key: value for key, value in settings.LOGGING["formatters"]["json"].items() if key != "()"}
+    formatters: Any = settings.LOGGING["formatters"]
+    options = {key: value for key, value in formatters["json"].items() if key != "()"}
     record = logging.LogRecord("vsadmin.events", level, __file__, 1, message, (), None)
     record.__dict__.update(kwargs)
     return JsonLines(**options).format(record)
