@@ -27,6 +27,7 @@ os.environ["VS_MODDB_URL"] = "http://127.0.0.1:9"  # nothing answers there
 from vsadmin.settings import *  # noqa: E402, F403  # only now that the environment is the tests' own
 from vsadmin.settings import DATABASES  # noqa: E402
 
+(_folder / "tmp" / "static").mkdir(parents=True)
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     DATABASES["default"]["TEST"] = {"NAME": str(_folder / "test.sqlite3")}
 

@@ -3,10 +3,13 @@
 Nothing here raises on a malformed value: `vsadmin.checks` says what is wrong before anything starts.
 """
 
+import io
+import logging
 import os
 import secrets
 import sys
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import django_stubs_ext
@@ -21,14 +24,23 @@ django_stubs_ext.monkeypatch()
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
-env = environ.Env()
-if not os.environ.get("VSADMIN_IGNORE_DOTENV") and os.access(BASE_DIR / ".env", os.R_OK):
-    env.read_env(BASE_DIR / ".env")
-
 VSADMIN_VERSION = __version__
 
 #: What `vsadmin.checks` reports of this file: (check id, text, hint).
 SETTING_PROBLEMS: list[tuple[str, str, str]] = []
+
+env = environ.Env()
+if not os.environ.get("VSADMIN_IGNORE_DOTENV") and (BASE_DIR / ".env").exists():
+    try:
+        env.read_env(io.StringIO((BASE_DIR / ".env").read_text(encoding="utf-8")))
+    except (OSError, ValueError) as error:
+        SETTING_PROBLEMS.append(
+            (
+                "vsadmin.E006",
+                f"The file .env beside manage.py can't be read: {error}.",
+                "Save it as UTF-8 text, with one NAME=value a line, readable by the user running vsadmin.",
+            )
+        )
 
 
 def _port(text: str) -> int:
@@ -115,11 +127,11 @@ _SQLITE = {
 }
 
 
-def _database() -> dict[str, object]:
+def _database() -> dict[str, Any]:
     if not os.environ.get("DATABASE_URL", "").strip():
         return dict(_SQLITE)
     try:
-        found: dict[str, object] = env.db_url("DATABASE_URL")
+        found: dict[str, Any] = env.db_url("DATABASE_URL")
         engine = str(found.get("ENGINE", ""))
     except Exception as error:  # noqa: BLE001  # the parser raises whatever the text provokes
         found, engine = {}, f"({type(error).__name__})"
@@ -148,6 +160,8 @@ if str(_default["ENGINE"]).endswith("sqlite3"):
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA cache_size=-16000; "
         "PRAGMA temp_store=MEMORY;",
     }
+else:
+    _default["OPTIONS"] = {"connect_timeout": 10, **_default.get("OPTIONS", {})}
 DATABASES = {"default": _default}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
@@ -304,6 +318,8 @@ Q_CLUSTER = {
 
 # --- log ------------------------------------------------------------------------------------------
 
+# A reader of the log that goes away is no reason to print tracebacks about it.
+logging.raiseExceptions = DEBUG
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,

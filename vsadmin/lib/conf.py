@@ -14,6 +14,9 @@ from typing import Generic, TypeVar
 
 T = TypeVar("T")
 
+#: Where manage.py is: a setting means the same wherever vsadmin is started from.
+_HOME = Path(__file__).resolve().parents[2]
+
 _TRUE = {"1", "true", "yes", "on"}
 _FALSE = {"0", "false", "no", "off", ""}
 
@@ -103,10 +106,11 @@ def switch(text: str) -> bool:
 
 
 def path(text: str) -> Path:
-    """A folder's path, `~` allowed; raises `Malformed`."""
-    if "\0" in text:
-        raise Malformed("a path can't hold a NUL character.")
-    return Path(text).expanduser().absolute()
+    """A folder's path, `~` allowed, a relative one from where manage.py is; raises `Malformed`."""
+    try:
+        return (_HOME / Path(text).expanduser()).absolute()
+    except (RuntimeError, ValueError):
+        raise Malformed("that is no path.") from None
 
 
 def seconds(name: str, default: int, meaning: str) -> Setting[int]:

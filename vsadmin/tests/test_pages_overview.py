@@ -1,0 +1,172 @@
+"""The overview says first what needs doing, each with its button; its cost follows nothing."""
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from django.contrib.auth.models import User
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from mods import discovery
+from mods.models import RefreshRun
+from mods.tests.rows import install, install_many, make_server
+from vsadmin import schedules
+from vsadmin.lib.jobs.models import JobRun, Worker
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def lively_worker() -> None:
+    Worker.write(beat_at=timezone.now())
+
+
+@pytest.fixture(autouse=True)
+def found(monkeypatch: pytest.MonkeyPatch) -> list[discovery.Found]:
+    """The data folders on this machine, none at first."""
+    folders: list[discovery.Found] = []
+    monkeypatch.setattr(discovery, "find", lambda: folders)
+    return folders
+
+
+def page(client: Client) -> str:
+    response = client.get("/admin/")
+    assert response.status_code == 200
+    return response.text.replace("&#x27;", "'")
+
+
+def refreshed(minutes: int, state: RefreshRun.State = RefreshRun.State.COMPLETED, **failures: str) -> RefreshRun:
+    started = timezone.now() - timedelta(minutes=minutes)
+    return RefreshRun.objects.create(started_at=started, ended_at=started, state=state, failures=failures)
+
+
+def test_a_good_day(admin_client: Client) -> None:
+    install(make_server(), "alpha")
+    refreshed(12)
+    schedules.sync()
+    text = page(admin_client)
+    assert "<h1>All well.</h1>" in text
+    assert "1 server, 1 mod." in text
+    assert "12 min ago" in text
+
+
+def test_a_bad_day(admin_client: Client) -> None:
+    now = timezone.now()
+    server = make_server()
+    install(server, "alpha", "2.3.3", retracted=True)
+    install(server, "beta", "1.0.0", outdated=True, recommended="1.1.0")
+    install(server, "gamma", compatibility="incompatible")
+    install(server, "delta", problems=["It isn't a zip file."])
+    gone = make_server("Gone", unreachable_since=now, unreachable_why="There is no folder /srv/gone.")
+    make_server("New", game_version="")
+    Worker.write(beat_at=now - timedelta(minutes=9), restarts=2)
+    text = page(admin_client)
+    assert "<h1>Seven things need you</h1>" in text
+    for expected in (
+        "Worker silent since",
+        "restarting, 2 of 3.",
+        "Gone can't be reached since",
+        "There is no folder /srv/gone.",
+        f'name="server" value="{gone.pk}"',
+        "1 installed release was retracted by its author.",
+        "Alpha 2.3.3",
+        "1 update is recommended.",
+        "Beta 1.0.0 → 1.1.0",
+        "1 mod doesn't fit its server's game version.",
+        "1 mod has a problem.",
+        "The game version of New isn't known",
+    ):
+        assert expected in text, expected
+    for state in ("retracted", "outdated", "incompatible", "problem"):
+        assert f'href="/admin/mods/installedmod/?state={state}"' in text
+
+
+def test_an_unreachable_mod_database(admin_client: Client) -> None:
+    make_server()
+    refreshed(200, RefreshRun.State.FAILED, alpha="long ago")
+    refreshed(180)
+    since = refreshed(120, RefreshRun.State.FAILED, alpha="It didn't answer.")
+    refreshed(60, RefreshRun.State.FAILED, alpha="It didn't <answer>.")
+    text = page(admin_client)
+    assert "<h1>One thing needs you</h1>" in text
+    assert since.started_at.isoformat() in text.partition("Mod database unreachable")[2].partition("</article>")[0]
+    assert "nothing was lost" in text
+    assert "It didn't &lt;answer&gt;." in text
+    assert "Try now" in text
+
+
+def test_each_figure_leads_to_its_list(admin_client: Client) -> None:
+    server = make_server()
+    install_many(server, 20)
+    text = page(admin_client)
+    assert f'href="/admin/mods/installedmod/?server={server.pk}"' in text
+    address = f"/admin/mods/installedmod/?server={server.pk}&state=outdated"
+    assert address.replace("&", "&amp;") in text
+    assert "<b>2</b><span>updates</span>" in text
+    assert admin_client.get(address).context["cl"].result_count == 2
+
+
+def test_no_server_shows_what_was_found(admin_client: Client, found: list[discovery.Found]) -> None:
+    found.append(discovery.Found(Path("/srv/vs/data"), running=True, game_version="1.21.5", mods=117))
+    found.append(discovery.Found(Path("/home/a b&c"), problem="It can't be read.", remedy="Let it in: sudo setfacl x"))
+    text = page(admin_client)
+    assert "<h1>Welcome to vsadmin</h1>" in text
+    assert 'href="/admin/mods/gameserver/add/?data_dir=%2Fsrv%2Fvs%2Fdata&amp;name=vs"' in text
+    assert "Game version 1.21.5, 117 mods" in text
+    assert "/home/a b&amp;c" in text
+    assert "<code>sudo setfacl x</code>" in text
+    assert text.count("gameserver/add/?data_dir") == 1, "what can't be read can't be added"
+    form = admin_client.get("/admin/mods/gameserver/add/?data_dir=%2Fsrv%2Fvs%2Fdata&name=vs").text
+    assert 'value="/srv/vs/data"' in form
+
+
+def test_no_server_and_nothing_found(admin_client: Client) -> None:
+    text = page(admin_client)
+    assert "Add your first server" in text
+    assert 'href="/admin/mods/gameserver/add/"' in text
+
+
+def test_no_mods_yet(admin_client: Client) -> None:
+    make_server()
+    text = page(admin_client)
+    assert "No mods yet" in text
+    assert "<code>/srv/public/Mods</code>" in text
+
+
+def test_without_rights_it_says_so(client: Client) -> None:
+    make_server("Secret")
+    client.force_login(User.objects.create_user("nobody", is_staff=True))
+    text = page(client)
+    assert "no right to see servers" in text
+    assert "Secret" not in text
+
+
+def test_running_and_recent_work(admin_client: Client) -> None:
+    make_server()
+    JobRun.objects.create(job="mod_scan", state=JobRun.State.RUNNING, done=3, total=9)
+    JobRun.objects.create(job="mod_cache_refresh", state=JobRun.State.DONE, message="117 checked")
+    text = page(admin_client)
+    assert "Running now" in text
+    assert "3 of 9" in text
+    assert "117 checked" in text
+
+
+def test_queries_follow_neither_servers_nor_mods(admin_client: Client) -> None:
+    def queries() -> int:
+        with CaptureQueriesContext(connection) as captured:
+            page(admin_client)
+        return len(captured)
+
+    server = make_server("S")
+    install_many(server, 30)
+    install(server, "alpha", retracted=True, problems=["x"], compatibility="incompatible")
+    refreshed(5)
+    few = queries()
+    for number in range(5):
+        install_many(make_server(f"S{number}"), 100)
+        refreshed(5)
+    assert queries() == few
+    assert few <= 20
