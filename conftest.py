@@ -35,9 +35,9 @@ class ServerDir:
     def configure(self, **config: Any) -> None:
         (self.path / "serverconfig.json").write_text(json.dumps(config))
 
-    def add_zip(self, name: str, *, folder: Path | None = None, **modinfo: Any) -> Path:
+    def add_zip(self, file_name: str, /, *, folder: Path | None = None, **modinfo: Any) -> Path:
         """A zip with that modinfo.json; `type`, `name` and `version` have defaults."""
-        path = (folder or self.mods) / name
+        path = (folder or self.mods) / file_name
         path.write_bytes(
             zip_of({"type": "content", "name": modinfo.get("modid", "Some mod"), "version": "1.0.0", **modinfo})
         )
