@@ -178,6 +178,12 @@ class Lookup(models.Model):
         return self.modid
 
 
+#: Whatever a person should look at.
+NEEDS_ATTENTION = (
+    Q(outdated=True) | Q(retracted=True) | Q(has_problems=True) | Q(compatibility=Compatibility.INCOMPATIBLE.value)
+)
+
+
 class InstalledModQuerySet(models.QuerySet["InstalledMod"]):
     def for_pages(self) -> "InstalledModQuerySet":
         """With everything a list or page of them shows, in one query."""
@@ -195,6 +201,9 @@ class InstalledModQuerySet(models.QuerySet["InstalledMod"]):
 
     def with_problems(self) -> "InstalledModQuerySet":
         return self.filter(has_problems=True)
+
+    def needing_attention(self) -> "InstalledModQuerySet":
+        return self.filter(NEEDS_ATTENTION)
 
     def disabled(self) -> "InstalledModQuerySet":
         return self.filter(Q(enabled=False) | Q(disabled_by_config=True))

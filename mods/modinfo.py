@@ -233,8 +233,6 @@ def _entry_bytes(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bytes:
     if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         # Python unpacks the other methods without any bound.
         raise _Unreadable("The zip is compressed in an unusual way. Pack it again by the method “deflate”.")
-    if entry.file_size > MAX_MODINFO:
-        raise _Unreadable(f"modinfo.json is larger than {MAX_MODINFO // 1024**2} MiB; no mod's is.")
     with archive.open(entry) as file:
         return _read_bounded(file, MAX_MODINFO, "modinfo.json")
 

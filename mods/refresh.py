@@ -320,7 +320,7 @@ class _Refresh:
         targets = self.targets.values()
         failures = {target.lookup.modid: target.error for target in targets if target.error}
         refreshed = sum(target.answered for target in targets)
-        updates = InstalledMod.objects.outdated().filter(enabled=True).count()
+        updates = InstalledMod.objects.outdated().count()
         run = self.run
         run.ended_at = timezone.now()
         run.asked = len(targets)

@@ -65,17 +65,19 @@ def _scan(progress: Progress, server_id: int | None) -> Outcome:
     results = inventory.scan_all(servers, progress.report)
     if refresh.never_asked():
         enqueue(REFRESH)
+    missed = [result for result in results if result.unreachable]
+    missed_words = " ".join(f"{result.server}: {result.unreachable.rstrip('.')}." for result in missed)
+    if missed and len(missed) == len(results):
+        raise JobFailed(missed_words, servers=len(results))
     found = sum(result.found for result in results)
     problems = sum(result.with_problems for result in results)
-    missed = [result for result in results if result.unreachable]
     parts = [ngettext("%d mod found", "%d mods found", found) % found]
     if changed := sum(result.read + result.removed for result in results):
         parts.append(ngettext("%d changed", "%d changed", changed) % changed)
     if problems:
         parts.append(ngettext("%d with a problem", "%d with a problem", problems) % problems)
-    parts += [f"{result.server}: {result.unreachable}" for result in missed]
     return Outcome(
-        ", ".join(parts),
+        ". ".join([", ".join(parts), missed_words]) if missed else ", ".join(parts),
         {"servers": len(results), "found": found, "changed": changed, "unreachable": len(missed)},
     )
 

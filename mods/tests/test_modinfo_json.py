@@ -86,6 +86,12 @@ def test_file_of_another_game_is_refused(path: Path) -> None:
     assert "isn't one of Vintage Story" in problems[0]
 
 
+def test_ids_of_dependencies_are_lower_case_and_their_versions_as_written() -> None:
+    info, _ = parse(b'{"type": "code", "name": "N", "dependencies": {"My-Lib": "1.18+", "game": null, "lib": 1.10}}')
+    assert info is not None
+    assert info.dependencies == {"my-lib": "1.18+", "game": "", "lib": "1.10"}
+
+
 def test_number_keeps_its_text() -> None:
     info, problems = parse(b'{"type": "code", "name": "N", "version": 1.10}')
     assert info is not None

@@ -61,11 +61,11 @@ def test_django_q_has_no_pages(admin_client: Client, address: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("app", "page"),
+    ("app", "leads_to"),
     [("mods", "/admin/mods/installedmod/"), ("jobs", "/admin/system/"), ("auth", "/admin/auth/user/")],
 )
-def test_the_address_of_an_app_leads_to_its_page(admin_client: Client, app: str, page: str) -> None:
-    assert admin_client.get(f"/admin/{app}/").headers["Location"] == page
+def test_the_address_of_an_app_leads_to_its_page(admin_client: Client, app: str, leads_to: str) -> None:
+    assert admin_client.get(f"/admin/{app}/").headers["Location"] == leads_to
 
 
 def test_places_follow_the_rights(client: Client) -> None:

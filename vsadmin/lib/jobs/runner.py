@@ -27,6 +27,8 @@ _log = logging.getLogger(__name__)
 
 #: Runs kept of each job.
 KEPT_RUNS = 200
+#: Seconds that a run somebody asked for waits for another run of the job to end.
+WAIT_FOR_ANOTHER = 30.0
 #: Seconds between two stamps of the heartbeat by a long task, and between two writes of its progress.
 STAMP_EVERY = 15.0
 REPORT_EVERY = 0.5
@@ -138,7 +140,7 @@ def job(name: str, title: str | Promise) -> Callable[[Callable[..., Outcome]], C
 def enqueue(name: str, *, user: Any = None, **arguments: Any) -> tuple[JobRun, bool]:
     """Ask for a run; returns it and whether it is new.
 
-    Where the same run waits already, or one of this job is under way, that one is returned: a second one would do
+    Where a run with the same arguments waits already or is under way, that one is returned: a second one would do
     nothing that the first doesn't. `arguments` are JSON-able. Raises KeyError for an unknown job.
     """
     wanted = registry[name]
@@ -146,7 +148,7 @@ def enqueue(name: str, *, user: Any = None, **arguments: Any) -> tuple[JobRun, b
     with transaction.atomic():
         waiting = JobRun.objects.unfinished().filter(job=name).order_by("queued_at")
         for run in waiting:
-            if run.state == JobRun.State.RUNNING or run.arguments == arguments:
+            if run.arguments == arguments:
                 return run, False
         run = JobRun.objects.create(job=name, arguments=arguments, asked_by=user)
     async_task(wanted.path, run_id=run.pk, **arguments, q_options={"task_name": f"{name}-{run.pk}"})
@@ -194,7 +196,7 @@ def _lock_name(name: str) -> str:
 def _run(name: str, function: Callable[..., Outcome], run_id: int | None, arguments: dict[str, Any]) -> None:
     run = JobRun.objects.filter(pk=run_id).first() if run_id else None
     try:
-        with locks.hold(_lock_name(name)):
+        with locks.hold(_lock_name(name), timeout=0 if run is None else WAIT_FOR_ANOTHER):
             if run is None:
                 run = JobRun(job=name, arguments=arguments)
             elif run.is_over:

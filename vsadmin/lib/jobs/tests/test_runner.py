@@ -60,7 +60,8 @@ def test_any_exception_ends_as_a_failed_run(events: Events) -> None:
     assert events.named("test_work_failed")
 
 
-def test_a_second_run_meanwhile_says_so(events: Events) -> None:
+def test_a_second_run_meanwhile_says_so(events: Events, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runner, "WAIT_FOR_ANOTHER", 0)
     with locks.hold("job-test_work"):
         run = runner.run_now("test_work")
     assert "running already" in run.message

@@ -1,0 +1,162 @@
+"""A release's file, through the download cache: where it comes from, and whether it is what it should be."""
+
+import threading
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import BinaryIO
+
+from django.conf import settings
+from django.utils.translation import gettext as _
+
+from cache import conf as cache_conf
+from cache.sources import Arriving
+from cache.store import FetchError, OnBytes, fetch
+from mods import conf, moddb, modinfo
+from mods.models import Release
+from vsadmin.lib.http import Client
+
+#: Seconds for one download, from asking to the last byte.
+DEADLINE = 900.0
+CONNECTIONS = 4
+KINDS = {".zip": "zip", ".cs": "cs", ".dll": "dll"}
+
+_HTML = (b"<!doctype html", b"<html", b"<head", b"<body")
+_CHUNK = 256 * 1024
+
+
+def client(stop: threading.Event | None = None) -> Client:
+    """For several downloads in a row. Only the configured origins are asked, at every hop.
+
+    One of them may be on a private address only where somebody wrote it into the settings.
+    """
+    origins = {conf.MODDB_URL.get(), *conf.MODDB_FILE_ORIGINS.get()}
+    written: set[str] = set()
+    if conf.MODDB_URL.text() is not None:
+        written.add(conf.MODDB_URL.get())
+    if conf.MODDB_FILE_ORIGINS.text() is not None:
+        written.update(conf.MODDB_FILE_ORIGINS.get())
+    return Client(
+        user_agent=f"vsadmin/{settings.VSADMIN_VERSION} (manages the mods of Vintage Story servers)",
+        allowed_origins=origins,
+        trusted_private_origins=written,
+        max_connections=CONNECTIONS,
+        stop=stop,
+    )
+
+
+def cache_key(file_id: int) -> str:
+    """The key of a mod database file in the cache."""
+    return f"moddb:{file_id}"
+
+
+def fetch_release(
+    release: Release,
+    *,
+    client: Client | None = None,
+    progress: OnBytes | None = None,
+    stop: threading.Event | None = None,
+) -> BinaryIO:
+    """The release's file, open at its beginning, verified. Close it after use. Raises FetchError.
+
+    `client`: one of `client()`, to share connections among several downloads. `stop`: set it to end soon.
+    """
+    ending = PurePosixPath(release.file_name).suffix.lower()
+    if release.file_id is None:
+        raise FetchError(_("The mod database has no file for %s.") % release, "source")
+    if ending not in KINDS:
+        raise FetchError(
+            _("%s is no mod that a server can load: its file is neither .zip nor .cs nor .dll.") % release, "refused"
+        )
+    try:
+        return fetch(
+            cache_key(release.file_id),
+            _Download(release.file_id, client, stop),
+            name=f"{release.modid or 'file'}_{release.version}{ending}",
+            title=release.mod.name,
+            version=release.version,
+            check=_check_for(release, KINDS[ending]),
+            progress=progress,
+            stop=stop,
+        )
+    except FetchError as error:
+        raise _in_our_words(error, release) from error
+
+
+@dataclass(frozen=True)
+class _Download:
+    """The file's address at the mod database, which counts the download and then sends us to the file host."""
+
+    file_id: int
+    client: Client | None
+    stop: threading.Event | None
+
+    @property
+    def description(self) -> str:
+        with moddb.ModDB(conf.MODDB_URL.get()) as database:
+            return database.download_url(self.file_id)
+
+    @contextmanager
+    def open(self) -> Iterator[Arriving]:
+        with ExitStack() as stack:
+            asking = self.client or stack.enter_context(client(self.stop))
+            yield stack.enter_context(
+                asking.stream(self.description, deadline=DEADLINE, max_bytes=cache_conf.max_download_bytes())
+            )
+
+
+def _in_our_words(error: FetchError, release: Release) -> FetchError:
+    if error.status == 410:
+        text = _("%s was retracted: the mod database no longer gives it out. Choose another version.") % release
+        return FetchError(text, "source", status=410)
+    if error.status == 404:
+        text = _("The mod database no longer has the file of %s. Choose another version.") % release
+        return FetchError(text, "source", status=404)
+    return error
+
+
+def _check_for(release: Release, kind: str) -> Callable[[Path], None]:
+    def check(path: Path) -> None:
+        problem = _problem(path, kind, release)
+        if problem:
+            text = _("What came for %(release)s can't be used: %(problem)s")
+            raise FetchError(text % {"release": release, "problem": problem}, "refused")
+
+    return check
+
+
+def _problem(path: Path, kind: str, release: Release) -> str:
+    """Why this file isn't the release's; "" where it is."""
+    with path.open("rb") as file:
+        start = file.read(1024).lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    if start.startswith(_HTML):
+        return _("it is a web page, not a mod. Try again later; the mod database may have trouble.")
+    read = modinfo.read_file(path, kind)
+    if read.info is None and (read.problems or kind == "zip") and kind != "cs":
+        return " ".join(read.problems)
+    if kind == "zip" and _is_damaged(path):
+        return _("the zip is damaged. Try again later; if it stays so, tell the mod's author.")
+    if read.info is not None and release.modid and read.info.modid.lower() != release.modid.lower():
+        return _("it holds another mod, with the mod id %s.") % (read.info.modid or '""')
+    return ""
+
+
+def _is_damaged(path: Path) -> bool:
+    """Whether an entry's bytes don't match their checksum; what can't be unpacked here isn't judged."""
+    left = modinfo.MAX_UNPACKED
+    try:
+        with zipfile.ZipFile(path) as archive:
+            for entry in archive.infolist():
+                with archive.open(entry) as content:
+                    while chunk := content.read(_CHUNK):
+                        left -= len(chunk)
+                        if left < 0:
+                            return True
+    except (NotImplementedError, RuntimeError):
+        return False  # an unusual way of packing, or encrypted
+    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError):
+        return True
+    return False

@@ -1,0 +1,79 @@
+// Small comforts; every page works without this file.
+"use strict";
+(() => {
+  // Times in the reader's own zone: tooltips, and times of day.
+  const full = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
+  const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
+  const dayAndClock = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" });
+
+  function localTimes(root) {
+    root.querySelectorAll("time[datetime]").forEach((element) => {
+      const moment = new Date(element.dateTime);
+      if (Number.isNaN(moment.getTime())) return;
+      element.title = full.format(moment);
+      if (!element.dataset.clock) return;
+      const today = moment.toDateString() === new Date().toDateString();
+      element.textContent = (today ? clock : dayAndClock).format(moment);
+    });
+  }
+
+  // A button beside each command that copies it.
+  function copyButtons(root) {
+    root.querySelectorAll(".command:not([data-copy])").forEach((block) => {
+      block.dataset.copy = "yes";
+      if (!navigator.clipboard) return;
+      const button = document.createElement("button");
+      button.type = "button";
+      button.className = "btn small";
+      button.textContent = document.body.dataset.copy;
+      button.addEventListener("click", async () => {
+        await navigator.clipboard.writeText(block.querySelector("code").textContent);
+        button.textContent = document.body.dataset.copied;
+      });
+      block.append(button);
+    });
+  }
+
+  function prepare(root) {
+    localTimes(root);
+    copyButtons(root);
+  }
+
+  // Where a strip of links is wider than the screen, begin at the current one.
+  function showCurrent() {
+    document.querySelectorAll(".places, .tabs, .chips").forEach((strip) => {
+      const current = strip.querySelector("[aria-current]");
+      if (current && strip.scrollWidth > strip.clientWidth) {
+        strip.scrollLeft = current.offsetLeft - strip.offsetLeft - (strip.clientWidth - current.offsetWidth) / 2;
+      }
+    });
+  }
+
+  document.addEventListener("DOMContentLoaded", () => {
+    prepare(document);
+    showCurrent();
+  });
+  document.addEventListener("htmx:afterSettle", () => prepare(document));
+
+  // Menus close on Escape and on a click elsewhere; a finished run's box can be put away.
+  document.addEventListener("click", (event) => {
+    document.querySelectorAll("details[data-menu][open]").forEach((menu) => {
+      if (!menu.contains(event.target)) menu.open = false;
+    });
+    const dismiss = event.target.closest("[data-dismiss]");
+    if (dismiss) {
+      event.preventDefault();
+      document.getElementById(dismiss.dataset.dismiss)?.remove();
+      const address = new URL(location.href);
+      address.searchParams.delete("run");
+      history.replaceState(history.state, "", address);
+    }
+  });
+  document.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape") return;
+    document.querySelectorAll("details[data-menu][open]").forEach((menu) => {
+      menu.open = false;
+      menu.querySelector("summary").focus();
+    });
+  });
+})();

@@ -1,0 +1,112 @@
+"""A real browser on the real panel: Debian's Chromium, the live server, and a worker that the test runs by hand."""
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.utils import timezone
+from django.utils.module_loading import import_string
+from playwright.sync_api import BrowserContext, ConsoleMessage, Page, expect
+from pytest_django.live_server_helper import LiveServer
+
+from vsadmin.lib.jobs import runner
+from vsadmin.lib.jobs.models import Worker
+
+# Playwright keeps an event loop in this thread, in which Django would refuse to touch the database.
+os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
+
+CHROMIUM = shutil.which("chromium") or "/usr/bin/chromium"
+_REQUIRED = os.environ.get("VSADMIN_BROWSER_TESTS") == "required"
+
+expect.set_options(timeout=10_000)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Where there is no Chromium these tests are skipped, unless VSADMIN_BROWSER_TESTS=required, which fails them."""
+    skip = pytest.mark.skip(reason=f"no Chromium at {CHROMIUM} (apt-get install chromium)")
+    for item in items:
+        if item.get_closest_marker("browser") and not os.access(CHROMIUM, os.X_OK) and not _REQUIRED:
+            item.add_marker(skip)
+
+
+@pytest.fixture(scope="session")
+def browser_type_launch_args() -> dict[str, Any]:
+    if not os.access(CHROMIUM, os.X_OK):
+        pytest.fail(f"VSADMIN_BROWSER_TESTS=required, but there is no Chromium at {CHROMIUM}.")
+    switches = (
+        "no-sandbox disable-gpu disable-quic no-first-run disable-background-networking disable-component-update "
+        "disable-sync"
+    )
+    return {"executable_path": CHROMIUM, "args": [f"--{switch}" for switch in switches.split()]}
+
+
+@pytest.fixture
+def complaints(context: BrowserContext) -> Iterator[list[str]]:
+    """What the browser complains of: errors and warnings of the console (CSP among them), errors in scripts.
+
+    Any that is left at the end fails the test; one that expects some takes them off the list.
+    """
+    found: list[str] = []
+
+    def hear(message: ConsoleMessage) -> None:
+        if message.type in {"error", "warning"}:
+            found.append(f"{message.type}: {message.text}")
+
+    context.on("console", hear)
+    context.on("weberror", lambda error: found.append(f"script: {error.error}"))
+    yield found
+    assert not found
+
+
+@pytest.fixture
+def panel(live_server: LiveServer, complaints: list[str], context: BrowserContext) -> Page:
+    """A page of somebody who may do everything, logged in; addresses are relative to the panel."""
+    User.objects.create_superuser("admin", "", "a good password")
+    Worker.write(beat_at=timezone.now())
+    page = context.new_page()
+    page.set_default_timeout(10_000)
+    page.goto(f"{live_server.url}/admin/login/")
+    page.get_by_label("Username").fill("admin")
+    page.get_by_label("Password").fill("a good password")
+    page.get_by_role("button", name="Log in").click()
+    expect(page.get_by_role("navigation", name="Main")).to_be_visible()
+    return page
+
+
+@pytest.fixture
+def visit(panel: Page, live_server: LiveServer) -> Callable[[str], Page]:
+    """Opens an address of the panel: `visit("/admin/system/")`."""
+
+    def go(address: str) -> Page:
+        response = panel.goto(live_server.url + address)
+        assert response is not None
+        assert response.ok, f"{address}: {response.status}"
+        return panel
+
+    return go
+
+
+class HandWorker:
+    """Stands for the background worker: what is asked for waits until the test says `work()`."""
+
+    def __init__(self) -> None:
+        self._waiting: list[tuple[str, dict[str, Any]]] = []
+
+    def take(self, path: str, *, q_options: dict[str, Any], **arguments: Any) -> None:
+        self._waiting.append((path, arguments))
+
+    def work(self) -> None:
+        """Do everything that waits, and what that asks for in turn."""
+        while self._waiting:
+            path, arguments = self._waiting.pop(0)
+            import_string(path)(**arguments)
+
+
+@pytest.fixture(autouse=True)
+def worker(monkeypatch: pytest.MonkeyPatch) -> HandWorker:
+    hand = HandWorker()
+    monkeypatch.setattr(runner, "async_task", hand.take)
+    return hand

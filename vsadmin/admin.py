@@ -1,0 +1,167 @@
+"""The panel: Django's admin site, with our navigation, overview and job pages in it."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import update_wrapper
+from typing import Any
+
+from django.conf import settings
+from django.contrib import admin
+from django.contrib.auth.views import redirect_to_login
+from django.core.exceptions import BadRequest
+from django.db.models import Model
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, URLResolver, path, reverse
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+from django_htmx.http import HttpResponseClientRedirect
+
+from mods import figures
+from vsadmin import dashboard, jobpages
+from vsadmin.lib.jobs.models import Worker
+
+#: Apps whose own admin pages aren't offered: a schedule of django-q2 may name any function, `os.system` included.
+_UNREGISTERED_APPS = {"django_q"}
+#: What other apps' pages do otherwise here: dates that nobody should write by hand are shown as text.
+_ADJUSTED: dict[str, dict[str, Any]] = {
+    "auth.User": {
+        "readonly_fields": ("last_login", "date_joined"),
+        "list_display": ("username", "email", "is_active", "is_staff", "is_superuser", "last_login"),
+    }
+}
+#: Where the address of a whole app leads.
+_APP_PAGES = {
+    "mods": "admin:mods_installedmod_changelist",
+    "cache": "admin:cache_cacheentry_changelist",
+    "jobs": "admin:system",
+    "auth": "admin:auth_user_changelist",
+}
+
+
+@dataclass(frozen=True)
+class Place:
+    """An entry of the navigation; `permission` is what seeing it takes ("" for anybody inside)."""
+
+    label: str | Promise
+    url_name: str
+    #: The addresses that belong to it, by the beginnings of their names.
+    covers: tuple[str, ...]
+    icon: str = ""
+    permission: str = ""
+
+
+_PLACES = (
+    Place(_("Overview"), "index", ("index",), "home"),
+    Place(_("Servers"), "mods_gameserver_changelist", ("mods_gameserver_",), "server-stack", "mods.view_gameserver"),
+    Place(_("Mods"), "mods_installedmod_changelist", ("mods_installedmod_",), "puzzle-piece", "mods.view_installedmod"),
+    Place(_("Cache"), "cache_cacheentry_changelist", ("cache_",), "archive-box", "cache.view_cacheentry"),
+    Place(
+        _("System"),
+        "system",
+        ("system", "jobs_", "mods_refreshrun_", "auth_"),
+        "cog-6-tooth",
+        "jobs.view_jobrun",
+    ),
+)
+_SYSTEM_TABS = (
+    Place(_("Background jobs"), "system", ("system",), "", "jobs.view_jobrun"),
+    Place(_("Runs"), "jobs_jobrun_changelist", ("jobs_jobrun_",), "", "jobs.view_jobrun"),
+    Place(_("Refreshes"), "mods_refreshrun_changelist", ("mods_refreshrun_",), "", "mods.view_refreshrun"),
+    Place(_("Users"), "auth_user_changelist", ("auth_user_",), "", "auth.view_user"),
+    Place(_("Groups"), "auth_group_changelist", ("auth_group_",), "", "auth.view_group"),
+)
+
+
+class PanelSite(admin.AdminSite):
+    """The panel."""
+
+    site_header = site_title = "vsadmin"
+    site_url = None
+    enable_nav_sidebar = False
+
+    def register(
+        self,
+        model_or_iterable: type[Model] | Iterable[type[Model]],
+        admin_class: type[admin.ModelAdmin[Any]] | None = None,
+        **options: Any,
+    ) -> None:
+        models = [model_or_iterable] if isinstance(model_or_iterable, type) else list(model_or_iterable)
+        offered = [model for model in models if model._meta.app_label not in _UNREGISTERED_APPS]
+        for model in offered:
+            super().register(model, admin_class, **{**_ADJUSTED.get(model._meta.label, {}), **options})
+
+    def get_urls(self) -> list[URLResolver | URLPattern]:
+        own = [
+            path("system/", self.admin_view(jobpages.system_page(self)), name="system"),
+            path("jobs/start/<slug:name>/", self.admin_view(jobpages.start_run), name="start_run"),
+            path("jobs/run/<int:pk>/box/", self.admin_view(jobpages.run_box), name="run_box"),
+        ]
+        return [*own, *super().get_urls()]
+
+    def admin_view(self, view: Any, cacheable: bool = False) -> Any:
+        """As Django's; besides, `?run=…` is taken off the address, and htmx is sent to the login as a whole page."""
+        guarded = super().admin_view(view, cacheable)
+
+        def inner(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+            if getattr(request, "htmx", False) and not self.has_permission(request):
+                page = request.htmx.current_url_abs_path or reverse("admin:index")  # type: ignore[attr-defined]  # set by django-htmx
+                return HttpResponseClientRedirect(redirect_to_login(page, reverse("admin:login")).url)
+            if any("\0" in str(value) for values in request.GET.lists() for value in values[1]):
+                raise BadRequest("NUL in the address")  # PostgreSQL raises on it wherever it gets to a query
+            if "run" in request.GET:
+                # Django's lists would take it for a filter.
+                request.panel_run = request.GET["run"]  # type: ignore[attr-defined]  # ours
+                kept = request.GET.copy()
+                del kept["run"]
+                request.GET = kept  # type: ignore[assignment]  # a mutable QueryDict is one as well
+            response: HttpResponse = guarded(request, *args, **kwargs)
+            return response
+
+        return update_wrapper(inner, guarded)
+
+    def each_context(self, request: HttpRequest) -> dict[str, Any]:
+        context = super().each_context(request)
+        context["unencrypted"] = settings.ALLOW_HTTP.get() and not request.is_secure()
+        if not context["has_permission"]:
+            return context
+        here = request.resolver_match.url_name or "" if request.resolver_match else ""
+        context["places"] = _entries(_PLACES, request, here)
+        if any(entry["current"] and entry["url_name"] == "system" for entry in context["places"]):
+            context["tabs"] = _entries(_SYSTEM_TABS, request, here)
+        context["worker"] = Worker.load()
+        context["box"] = jobpages.box_of_page(request)
+        context["may_scan"] = request.user.has_perm("mods.scan_gameserver")
+        context["may_refresh"] = request.user.has_perm("mods.refresh_mod")
+        context["this_page"] = request.get_full_path().partition("?")[0] + _query(request)
+        return context
+
+    def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
+        return super().index(request, {**dashboard.context(request), **(extra_context or {})})
+
+    def app_index(  # type: ignore[override]  # a redirect takes the place of Django's page
+        self, request: HttpRequest, app_label: str, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        if app_label not in _APP_PAGES:
+            raise Http404
+        return HttpResponseRedirect(reverse(_APP_PAGES[app_label]))
+
+
+def _query(request: HttpRequest) -> str:
+    return f"?{request.GET.urlencode()}" if request.GET else ""
+
+
+def _entries(places: Iterable[Place], request: HttpRequest, here: str) -> list[dict[str, Any]]:
+    """The places that this person may see; the mods' one with how many need attention."""
+    return [
+        {
+            "label": place.label,
+            "url_name": place.url_name,
+            "url": reverse(f"admin:{place.url_name}"),
+            "icon": place.icon,
+            "current": here.startswith(place.covers),
+            "count": figures.needing_attention() if place.url_name == "mods_installedmod_changelist" else 0,
+        }
+        for place in places
+        if not place.permission or request.user.has_perm(place.permission)
+    ]
