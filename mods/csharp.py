@@ -147,7 +147,7 @@ _TOKEN = re.compile(
 )
 _UNFINISHED = ("/*", '"', '@"', '$"', "$@", "@$", "'")
 # Attributes stand at the top: no real source comes near this many tokens before its first type.
-_MAX_TOKENS = 100_000
+_MAX_TOKENS = 30_000
 
 
 class _Tokens:

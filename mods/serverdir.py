@@ -3,15 +3,15 @@
 How servers lay out their folders is in `docs/architecture.md`, "What servers look like".
 """
 
-import json
 import os
 import re
 import stat
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import pyjson5
 from django.utils.translation import gettext as _
+
+from mods import lenient_json
 
 _MAX_CONFIG = 4 * 1024 * 1024
 _LOG_HEAD = 512 * 1024
@@ -147,14 +147,10 @@ def _config(path: Path, notes: list[str]) -> dict[str, object]:
             raw = file.read(_MAX_CONFIG + 1)
         if len(raw) > _MAX_CONFIG:
             raise ValueError("too large")
-        text = raw.decode("utf-8-sig", "replace")
-        try:
-            found = json.loads(text, strict=False)
-        except ValueError:
-            found = pyjson5.decode(text)
+        found = lenient_json.loads(raw.decode("utf-8-sig", "replace"))
     except FileNotFoundError:
         return {}
-    except (OSError, ValueError, RecursionError, pyjson5.Json5Exception):
+    except (OSError, ValueError):
         notes.append(_("serverconfig.json can't be read, so its ModPaths and DisabledMods aren't known."))
         return {}
     return {str(key).lower(): value for key, value in found.items()} if isinstance(found, dict) else {}
