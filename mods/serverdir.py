@@ -8,6 +8,7 @@ import re
 import stat
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeGuard
 
 from django.utils.translation import gettext as _
 
@@ -166,7 +167,7 @@ def _mod_folders(path: Path, config: dict[str, object], notes: list[str]) -> tup
     seen = {os.path.realpath(folders[0])}
     given = config.get("modpaths")
     for entry in given if isinstance(given, list) else []:
-        if not isinstance(entry, str) or not entry.strip() or "\0" in entry or entry.strip() == "Mods":
+        if not _is_text(entry) or "\0" in entry or entry.strip() == "Mods":
             continue
         place = path / entry.strip()
         real = os.path.realpath(place)
@@ -177,6 +178,10 @@ def _mod_folders(path: Path, config: dict[str, object], notes: list[str]) -> tup
             notes.append(_("ModPaths of serverconfig.json names %s, which can't be found.") % place)
         folders.append(place)
     return tuple(folders)
+
+
+def _is_text(entry: object) -> TypeGuard[str]:
+    return isinstance(entry, str) and not isinstance(entry, lenient_json.Number) and bool(entry.strip())
 
 
 def _is_the_games_own(place: Path) -> bool:
@@ -192,7 +197,7 @@ def _disabled_mods(config: dict[str, object]) -> tuple[str, ...]:
     for place in places:
         found = place.get("disabledmods")
         if isinstance(found, list):
-            return tuple(str(entry)[:300] for entry in found if isinstance(entry, str) and entry.strip())
+            return tuple(str(entry)[:300] for entry in found if _is_text(entry))
     return ()
 
 
