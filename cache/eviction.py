@@ -1,0 +1,200 @@
+"""Keeping the cache within its limit: the least recently used files go first, no more than needed.
+
+Whether it is within the limit is one look-up of a kept counter. What a pass costs follows from what it removes: an
+index has the entries in order, and they go in batches, so that downloads can put files in place in between.
+"""
+
+import logging
+import os
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal
+
+from django.db.models import Count, Q, QuerySet, Sum
+
+from cache import conf, counters, entries, places
+from cache.models import CacheEntry, CacheEntryQuerySet
+from vsadmin.lib import files, logs
+
+Reason = Literal["size_limit", "manual_clear"]
+
+_FIRST_BATCH = 32
+_LARGEST_BATCH = 1000
+
+
+@dataclass(frozen=True)
+class Evicted:
+    """What a pass removed. `bytes_left`: what the cache holds after it; `failed`: files that couldn't be removed."""
+
+    files: int = 0
+    bytes_freed: int = 0
+    bytes_left: int = 0
+    failed: int = 0
+
+
+@dataclass(frozen=True)
+class Preview:
+    """What a limit would evict: totals, and the first of the entries in the order in which they would go."""
+
+    limit_bytes: int
+    files: int = 0
+    bytes: int = 0
+    bytes_left: int = 0
+    entries: list[CacheEntry] = field(default_factory=list)
+
+
+Row = tuple[int, str, int, datetime]
+"""Of an entry: pk, file name, size, last access."""
+
+
+@dataclass
+class _Pass:
+    """A pass under way: what it has done, and where it is in the order. It ends at the entry `newest`."""
+
+    reason: Reason
+    newest: int | None = None
+    files: int = 0
+    bytes_freed: int = 0
+    failed: int = 0
+    after: tuple[datetime, int] | None = None
+
+    def next_batch(self, wanted: int) -> list[Row]:
+        """The next entries in the order, those that couldn't be removed left behind."""
+        entries_left = CacheEntry.objects.least_recent_first()
+        if self.newest is not None:
+            entries_left = entries_left.filter(pk__lte=self.newest)
+        if self.after is not None:
+            moment, pk = self.after
+            entries_left = entries_left.filter(
+                Q(last_accessed_at__gt=moment) | Q(pk__gt=pk), last_accessed_at__gte=moment
+            )
+        batch = list(_rows(entries_left)[:wanted])
+        if batch:
+            self.after = (batch[-1][3], batch[-1][0])
+        return batch
+
+    def remove(self, rows: Iterable[Row], needed: int | None = None) -> None:
+        """Under `places.changing()`: remove as many as free `needed` bytes, all by default."""
+        folder = os.fspath(places.folder())
+        gone: list[tuple[int, int]] = []
+        removed = freed = missing = 0
+        for pk, name, size, _accessed in rows:
+            if needed is not None and freed + missing >= needed:
+                break
+            try:
+                os.unlink(f"{folder}/{name}")  # noqa: PTH108  # a Path for each costs as much as the unlink
+            except FileNotFoundError:
+                logs.event("cache_entry_dropped", file=name, size_bytes=size, reason="file missing")
+                missing += size
+            except OSError as error:
+                self._failed(name, size, error)
+                continue
+            else:
+                logs.event("cache_evicted", file=name, size_bytes=size, reason=self.reason)
+                removed, freed = removed + 1, freed + size
+            gone.append((pk, size))
+        self.files += removed
+        self.bytes_freed += freed
+        if gone:
+            entries.drop_rows(gone, evicted_files=removed, evicted_bytes=freed)
+
+    def _failed(self, name: str, size: int, error: OSError) -> None:
+        self.failed += 1
+        why = error.strerror or type(error).__name__
+        logs.event("cache_eviction_failed", level=logging.ERROR, file=name, size_bytes=size, reason=why)
+
+    def result(self) -> Evicted:
+        done = Evicted(self.files, self.bytes_freed, counters.used_bytes(), self.failed)
+        if done.files:
+            logs.event(
+                "cache_eviction_complete",
+                files=done.files,
+                bytes_freed=done.bytes_freed,
+                bytes_left=done.bytes_left,
+            )
+        return done
+
+
+def enforce_limit(limit_bytes: int | None = None, reason: Reason = "size_limit") -> Evicted:
+    """Sweep leftovers of downloads, then evict until the total is within the limit (the setting's by default).
+
+    0 evicts nothing. Raises `locks.Busy` where others keep changing the cache for two minutes, DatabaseError.
+    """
+    limit = conf.limit_bytes() if limit_bytes is None else limit_bytes
+    unswept = sweep()
+    used = counters.used_bytes()
+    if not limit or used + unswept <= limit:
+        return Evicted(bytes_left=used)
+    under_way = _Pass(reason)
+    size = _FIRST_BATCH
+    while True:
+        with places.changing():
+            needed = counters.used_bytes() + unswept - limit
+            batch = under_way.next_batch(size) if needed > 0 else []
+            under_way.remove(batch, needed)
+        if not batch:
+            return under_way.result()
+        size = min(size * 4, _LARGEST_BATCH)
+
+
+def clear() -> Evicted:
+    """Remove every entry there is now, and leftovers of downloads. What is in use stays readable to who reads it."""
+    sweep()
+    last = CacheEntry.objects.order_by("-pk").values_list("pk", flat=True).first()
+    under_way = _Pass("manual_clear", newest=last)
+    while last is not None:
+        with places.changing():
+            batch = under_way.next_batch(_LARGEST_BATCH)
+            under_way.remove(batch)
+        if not batch:
+            break
+    return under_way.result()
+
+
+def evict_selected(pks: Collection[int]) -> Evicted:
+    """Remove these entries."""
+    under_way = _Pass("manual_clear")
+    for some in _slices(sorted(pks), _LARGEST_BATCH):
+        with places.changing():
+            under_way.remove(_rows(CacheEntry.objects.filter(pk__in=some).least_recent_first()))
+    return under_way.result()
+
+
+def preview(limit_bytes: int | None = None, *, shown: int = 200) -> Preview:
+    """What `enforce_limit` with this limit would remove; changes nothing. The first `shown` entries are listed."""
+    limit = conf.limit_bytes() if limit_bytes is None else limit_bytes
+    used = counters.used_bytes()
+    going = CacheEntry.objects.least_recent_first()
+    count = freed = 0
+    if limit and used > limit:
+        for size in going.values_list("size", flat=True).iterator(chunk_size=_LARGEST_BATCH):
+            if freed >= used - limit:
+                break
+            count, freed = count + 1, freed + size
+    return Preview(limit, count, freed, used - freed, list(going[: min(count, shown)]))
+
+
+def preview_clear(pks: Collection[int] | None = None) -> Preview:
+    """What `evict_selected`, or without `pks` `clear`, would remove: totals alone."""
+    totals = counters.totals()
+    if pks is None:
+        return Preview(0, totals.files, totals.bytes, 0)
+    chosen = CacheEntry.objects.filter(pk__in=pks).aggregate(files=Count("pk"), bytes=Sum("size", default=0))
+    return Preview(0, chosen["files"], chosen["bytes"], totals.bytes - chosen["bytes"])
+
+
+def sweep() -> int:
+    """Remove leftovers of downloads that a crash cut short; returns the bytes of those that couldn't be removed."""
+    found = files.leftovers(places.staging(), remove=True)
+    if found.files:
+        logs.event("cache_staging_swept", files=found.files, bytes=found.bytes, bytes_left=found.left_bytes)
+    return found.left_bytes
+
+
+def _slices(items: Sequence[int], size: int) -> Iterable[Sequence[int]]:
+    return (items[start : start + size] for start in range(0, len(items), size))
+
+
+def _rows(queryset: CacheEntryQuerySet) -> QuerySet[CacheEntry, Row]:
+    return queryset.values_list("pk", "file_name", "size", "last_accessed_at")
