@@ -11,7 +11,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from cache import conf as cache_conf
-from cache import eviction, statistics
+from cache import entries, eviction, statistics
 from cache.models import CacheEntry
 from cache.tests.conftest import SetLimit
 from cache.tests.helpers import MIB, disagreements, fetch, fill, numbers, path_of, put
@@ -211,3 +211,20 @@ def test_a_reader_keeps_its_file_through_an_eviction_and_a_clear() -> None:
         eviction.clear()
         assert len(file.read()) == 5000
     assert numbers() == set()
+
+
+def test_clear_leaves_what_comes_while_it_is_under_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(eviction, "_LARGEST_BATCH", 2)
+    drop_rows = entries.drop_rows
+
+    def drop_and_add(*args: object, **counted: int) -> None:
+        drop_rows(*args, **counted)  # type: ignore[arg-type]  # handed through
+        number = 100 + CacheEntry.objects.count()
+        entry = CacheEntry(key=f"moddb:{number}", file_name=f"new~moddb-{number}.zip", size=0, sha256="")
+        path_of(entry).touch()
+        entries.save(entry)
+
+    fill(4)
+    monkeypatch.setattr(entries, "drop_rows", drop_and_add)
+    assert eviction.clear().files == 4
+    assert numbers() == {102, 101}
