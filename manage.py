@@ -16,7 +16,15 @@ def main() -> None:
         from django.core.management import execute_from_command_line
     except ImportError:
         sys.exit("Django isn't installed here. Start vsadmin with ./run.sh, which sets everything up.")
-    execute_from_command_line(sys.argv)
+    from django.db import DatabaseError
+
+    try:
+        execute_from_command_line(sys.argv)
+    except DatabaseError as error:
+        sys.exit(
+            f"The database can't be used: {str(error).strip()}\n"
+            "If vsadmin never ran here, start ./run.sh once: it sets the database up. Else see that it is running."
+        )
 
 
 if __name__ == "__main__":

@@ -6,10 +6,12 @@ index has the entries in order, and they go in batches, so that downloads can pu
 
 import logging
 import os
-from collections.abc import Collection, Iterable, Sequence
+import time
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal
+from typing import Literal, TypeVar
 
 from django.db.models import Count, Q, QuerySet, Sum
 
@@ -21,6 +23,11 @@ Reason = Literal["size_limit", "manual_clear"]
 
 _FIRST_BATCH = 32
 _LARGEST_BATCH = 1000
+_THREADS = 16
+_SLICE = 20  # files that a thread removes in one go
+_SLOW_UNLINK = 100e-6  # seconds; where it is quicker, threads cost more than they save
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -69,30 +76,26 @@ class _Pass:
             entries_left = entries_left.filter(
                 Q(last_accessed_at__gt=moment) | Q(pk__gt=pk), last_accessed_at__gte=moment
             )
-        batch = list(_rows(entries_left)[:wanted])
-        if batch:
-            self.after = (batch[-1][3], batch[-1][0])
-        return batch
+        return list(_rows(entries_left)[:wanted])
 
     def remove(self, rows: Iterable[Row], needed: int | None = None) -> None:
         """Under `places.changing()`: remove as many as free `needed` bytes, all by default."""
         folder = os.fspath(places.folder())
+        chosen = list(_enough(rows, needed))
+        if chosen:
+            self.after = (chosen[-1][3], chosen[-1][0])
         gone: list[tuple[int, int]] = []
-        removed = freed = missing = 0
-        for pk, name, size, _accessed in rows:
-            if needed is not None and freed + missing >= needed:
-                break
-            try:
-                os.unlink(f"{folder}/{name}")  # noqa: PTH108  # a Path for each costs as much as the unlink
-            except FileNotFoundError:
-                logs.event("cache_entry_dropped", file=name, size_bytes=size, reason="file missing")
-                missing += size
-            except OSError as error:
-                self._failed(name, size, error)
-                continue
-            else:
+        removed = freed = 0
+        outcomes = _unlink_all([f"{folder}/{name}" for _pk, name, _size, _accessed in chosen])
+        for (pk, name, size, _accessed), problem in zip(chosen, outcomes, strict=True):
+            if problem is None:
                 logs.event("cache_evicted", file=name, size_bytes=size, reason=self.reason)
                 removed, freed = removed + 1, freed + size
+            elif isinstance(problem, FileNotFoundError):
+                logs.event("cache_entry_dropped", file=name, size_bytes=size, reason="file missing")
+            else:
+                self._failed(name, size, problem)
+                continue
             gone.append((pk, size))
         self.files += removed
         self.bytes_freed += freed
@@ -192,7 +195,48 @@ def sweep() -> int:
     return found.left_bytes
 
 
-def _slices(items: Sequence[int], size: int) -> Iterable[Sequence[int]]:
+def _enough(rows: Iterable[Row], needed: int | None) -> Iterator[Row]:
+    """The first of them that hold `needed` bytes together; all where None."""
+    for row in rows:
+        if needed is not None:
+            if needed <= 0:
+                return
+            needed -= row[2]
+        yield row
+
+
+def _unlink_all(paths: Sequence[str]) -> Iterator[OSError | None]:
+    """Remove each; what went wrong with it, in their order.
+
+    Some disks take a quarter of a millisecond for each, nearly all of it waiting: there, several at a time.
+    """
+    began = time.perf_counter()
+    first = _unlink_some(paths[:_SLICE])
+    slow = time.perf_counter() - began > _SLICE * _SLOW_UNLINK
+    yield from first
+    slices = _slices(paths[_SLICE:], _SLICE)
+    if not slow:
+        for some in slices:
+            yield from _unlink_some(some)
+        return
+    with ThreadPoolExecutor(_THREADS) as pool:
+        for outcomes in pool.map(_unlink_some, slices):
+            yield from outcomes
+
+
+def _unlink_some(paths: Sequence[str]) -> list[OSError | None]:
+    outcomes: list[OSError | None] = []
+    for path in paths:
+        try:
+            os.unlink(path)  # noqa: PTH108  # a Path for each costs as much as the unlink
+        except OSError as error:
+            outcomes.append(error)
+        else:
+            outcomes.append(None)
+    return outcomes
+
+
+def _slices(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
     return (items[start : start + size] for start in range(0, len(items), size))
 
 

@@ -1,6 +1,7 @@
 """The panel's pages of servers, installed mods and refreshes."""
 
 import json
+import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -83,7 +84,7 @@ class GameServerForm(forms.ModelForm[GameServer]):
 def usable_path(text: str) -> Path:
     """The folder that a person typed, `~` resolved; raises ValidationError where it isn't absolute."""
     try:
-        place = Path(text.strip()).expanduser()
+        place = Path(os.path.normpath(Path(text.strip()).expanduser()))
         usable = place.is_absolute() and "\0" not in text
     except (RuntimeError, ValueError):
         usable = False

@@ -4,9 +4,11 @@ A file unchanged since last time isn't opened again. One that can't be read is l
 can't be reached leaves its rows as they are.
 """
 
+import logging
 import os
+import threading
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -20,6 +22,8 @@ from mods import conf, modinfo, serverdir, status
 from mods.models import GameServer, InstalledMod, Lookup
 from vsadmin.lib import locks, logs
 
+_log = logging.getLogger(__name__)
+
 #: Seconds a scan waits for a change of the server's mods that is under way.
 LOCK_WAIT = 30.0
 
@@ -28,7 +32,7 @@ Report = Callable[[int, int, str], None]
 
 @dataclass(frozen=True)
 class ScanResult:
-    """What one scan of one server found."""
+    """What one scan of one server found. `read`: files that are new or changed and could be opened."""
 
     server: str
     found: int = 0
@@ -41,7 +45,7 @@ class ScanResult:
 
     @property
     def changed(self) -> bool:
-        return bool(self.read or self.removed)
+        return bool(self.read or self.added or self.removed)
 
 
 @dataclass(frozen=True)
@@ -83,29 +87,41 @@ def ensure_first_server() -> GameServer | None:
     return server
 
 
-def scan_all(servers: Iterable[GameServer] | None = None, report: Report | None = None) -> list[ScanResult]:
-    """Scan the given servers (all by default), one after the other; one's failure never stops the others."""
+def scan_all(
+    servers: Iterable[GameServer] | None = None,
+    report: Report | None = None,
+    stop: threading.Event | None = None,
+) -> list[ScanResult]:
+    """Scan the given servers (all by default), one after the other; one's failure never stops the others.
+
+    `stop` ends it after the file at hand; what was read until then is kept, the rest follows next time.
+    """
     wanted = list(GameServer.objects.all() if servers is None else servers)
     results = []
     for number, server in enumerate(wanted):
+        if stop is not None and stop.is_set():
+            break
         if report:
             report(number, len(wanted), server.name)
-        results.append(scan(server))
+        results.append(scan(server, report, stop))
     if report:
         report(len(wanted), len(wanted), "")
     return results
 
 
-def scan(server: GameServer) -> ScanResult:
-    """Bring the server's rows in line with its folders."""
+def scan(server: GameServer, report: Report | None = None, stop: threading.Event | None = None) -> ScanResult:
+    """Bring the server's rows in line with its folders. Whatever goes wrong is said in the result."""
     try:
         with locks.hold(server_lock(server.pk), timeout=LOCK_WAIT):
-            return _scan(server)
+            return _scan(server, report, stop)
     except locks.Busy:
         return ScanResult(server.name, unreachable=_("its mods are being changed; the next scan will see them"))
+    except Exception as error:  # noqa: BLE001  # one server's odd folder must not keep the others from being scanned
+        _log.exception("scan of %s", server.name)
+        return ScanResult(server.name, unreachable=_("it couldn't be scanned: %s") % f"{type(error).__name__}: {error}")
 
 
-def _scan(server: GameServer) -> ScanResult:
+def _scan(server: GameServer, report: Report | None, stop: threading.Event | None) -> ScanResult:
     now = timezone.now()
     try:
         folder = serverdir.read(Path(server.data_dir))
@@ -113,7 +129,8 @@ def _scan(server: GameServer) -> ScanResult:
     except serverdir.Unusable as error:
         return _mark_unreachable(server, str(error), now)
     rejudge = server.disabled_mods != list(folder.disabled_mods)
-    version_changed = _describe(server, folder, [*folder.notes, *notes], now)
+    version_before = server.game_version
+    described = _describe(server, folder, [*folder.notes, *notes], now)
 
     known = InstalledMod.objects.filter(server=server).values_list("folder", "file_name", "fingerprint", "has_problems")
     stored = {(place, name): fingerprint for place, name, fingerprint, _ in known}
@@ -124,8 +141,9 @@ def _scan(server: GameServer) -> ScanResult:
     problems = sum(has_problems for *_, has_problems in known)
     read = added = 0
     if differing or vanished or rejudge:
-        read, added, problems = _store(server, folder, differing, vanished, now)
-    if version_changed:
+        read, added, problems = _store(server, folder, differing, vanished, _Watch(report, stop))
+    server.save(update_fields=described)
+    if version_before != server.game_version:
         status.update(InstalledMod.objects.filter(server=server))
     result = ScanResult(
         server=server.name,
@@ -153,16 +171,17 @@ def _store(
     folder: serverdir.ServerFolder,
     differing: list[_Found],
     vanished: set[tuple[str, str]],
-    now: datetime,
+    watch: "_Watch",
 ) -> tuple[int, int, int]:
     """Read what differs and write it, in one transaction. Returns how many were read, are new, and have problems."""
+    now = timezone.now()
     rows = {(row.folder, row.file_name): row for row in InstalledMod.objects.filter(server=server)}
     for known in rows.values():
         known.server = server
     gone = [rows.pop(key).pk for key in vanished]
     fresh: list[InstalledMod] = []
     altered: list[InstalledMod] = []
-    for one in differing:
+    for one in watch.each(differing, server.name):
         row = rows.get((one.folder, one.file_name))
         (fresh if row is None else altered).append(_read(one, row, server, now))
     current = [*rows.values(), *fresh]
@@ -176,7 +195,25 @@ def _store(
             row.save(update_fields=[*_READ_FIELDS, *_JUDGED_FIELDS, *status.FIELDS])
         if rejudged:
             InstalledMod.objects.bulk_update(rejudged, _JUDGED_FIELDS, batch_size=200)
-    return len(differing), len(fresh), sum(row.has_problems for row in current)
+    read = sum(bool(row.fingerprint) for row in (*fresh, *altered))
+    return read, len(fresh), sum(row.has_problems for row in current)
+
+
+@dataclass(frozen=True)
+class _Watch:
+    """Who is told how far a scan is, and what ends it early."""
+
+    report: Report | None
+    stop: threading.Event | None
+
+    def each(self, found: list[_Found], server: str) -> Iterator[_Found]:
+        """One after the other, told of; none any more once it should stop."""
+        for number, one in enumerate(found):
+            if self.stop is not None and self.stop.is_set():
+                return
+            if self.report is not None:
+                self.report(number, len(found), f"{server}: {one.file_name}")
+            yield one
 
 
 class _Note(str):
@@ -284,10 +321,9 @@ def _mark_unreachable(server: GameServer, why: str, now: datetime) -> ScanResult
     return ScanResult(server.name, found=InstalledMod.objects.filter(server=server).count(), unreachable=why)
 
 
-def _describe(server: GameServer, folder: serverdir.ServerFolder, notes: list[str], now: datetime) -> bool:
-    """Store what the data folder says of the server; returns whether its game version changed."""
+def _describe(server: GameServer, folder: serverdir.ServerFolder, notes: list[str], now: datetime) -> list[str]:
+    """Set what the data folder says of the server (unsaved); returns the names of the fields that changed."""
     version, source = _version_of(server, folder)
-    changed = version != server.game_version
     said: dict[str, Any] = {
         "game_version": version,
         "game_version_source": source,
@@ -301,8 +337,7 @@ def _describe(server: GameServer, folder: serverdir.ServerFolder, notes: list[st
     differing = [name for name, value in said.items() if getattr(server, name) != value]
     for name in differing:
         setattr(server, name, said[name])
-    server.save(update_fields=differing)
-    return changed
+    return differing
 
 
 def _version_of(server: GameServer, folder: serverdir.ServerFolder) -> tuple[str, str]:

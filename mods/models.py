@@ -30,7 +30,7 @@ class GameServer(models.Model):
 
     # Written by `inventory` at each scan.
     game_version = models.CharField(_("game version"), max_length=50, blank=True, editable=False)
-    game_version_source = models.CharField(max_length=200, blank=True, editable=False)
+    game_version_source = models.TextField(blank=True, editable=False)
     mod_folders = models.JSONField(default=list, editable=False)
     disabled_mods = models.JSONField(default=list, editable=False)
     notes = models.JSONField(default=list, editable=False)
@@ -231,7 +231,7 @@ class InstalledMod(models.Model):
     server = models.ForeignKey(
         GameServer, verbose_name=_("server"), on_delete=models.CASCADE, related_name="installed_mods"
     )
-    folder = models.CharField(_("folder"), max_length=1000)
+    folder = models.CharField(_("folder"), max_length=2000)
     #: Bytes that aren't UTF-8 are spelled out, so it can be longer than names on disk are.
     file_name = models.CharField(_("file"), max_length=1020)
     kind = models.CharField(_("kind"), max_length=10, choices=Kind)

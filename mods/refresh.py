@@ -92,6 +92,10 @@ def refresh(*, force: bool = False, report: Report | None = None, stop: threadin
 
     `stop` ends it at the next safe point; what it learnt until then is kept.
     """
+    # The job's lock lets only one run at a time: an older one that is still running was killed.
+    RefreshRun.objects.filter(state=RefreshRun.State.RUNNING).update(
+        state=RefreshRun.State.FAILED, ended_at=timezone.now(), summary=_("It was interrupted.")
+    )
     run = RefreshRun.objects.create(forced=force)
     try:
         return _Refresh(run, force, report, stop).carry_out()
@@ -156,8 +160,8 @@ class _Refresh:
             finally:
                 pool.shutdown(wait=True, cancel_futures=True)
         self._store_batches()
-        changed = [target.lookup.pk for target in targets if target.changed]
-        status.update(InstalledMod.objects.filter(lookup__in=changed))
+        # Of all, not of what changed: a run that was killed before this point is made up for, too.
+        status.update(InstalledMod.objects.filter(lookup__isnull=False))
         return self._conclude()
 
     # The batch questions.
@@ -344,7 +348,9 @@ def _targets() -> dict[str, _Target]:
     installed = InstalledMod.objects.filter(lookup__isnull=False)
     lookups = {one.pk: one for one in Lookup.objects.filter(installed_mods__isnull=False).distinct()}
     for pk, version, game_version in installed.values_list("lookup", "version", "server__game_version"):
-        lookup = lookups[pk]
+        lookup = lookups.get(pk)
+        if lookup is None:  # a scan has just added it; the next refresh knows it
+            continue
         target = targets.setdefault(lookup.key, _Target(lookup, lookup.modid))
         target.installed[game_version].add(version)
     canonical = Release.objects.filter(modid_key__in=targets, gone_since=None).exclude(modid="")

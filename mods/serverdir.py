@@ -6,16 +6,18 @@ How servers lay out their folders is in `docs/architecture.md`, "What servers lo
 import os
 import re
 import stat
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeGuard
 
 from django.utils.translation import gettext as _
 
-from mods import lenient_json
+from mods import lenient_json, manifest
 
 _MAX_CONFIG = 4 * 1024 * 1024
 _LOG_HEAD = 512 * 1024
+_MAX_PATH = 900  # characters of an entry of ModPaths
 _LOGS = ("server-main.log", "server-main.txt")
 _GAME_VERSION = re.compile(r"Game Version: v?(\d{1,4}\.\d{1,4}\.\d{1,4}(?:-[0-9A-Za-z.\-]{1,30})?)")
 _VERSION_FILE = re.compile(r"^version-v?(\d{1,4}\.\d{1,4}\.\d{1,4}(?:-[0-9A-Za-z.\-]{1,30})?)\.txt$")
@@ -167,14 +169,20 @@ def _mod_folders(path: Path, config: dict[str, object], notes: list[str]) -> tup
     seen = {os.path.realpath(folders[0])}
     given = config.get("modpaths")
     for entry in given if isinstance(given, list) else []:
-        if not _is_text(entry) or "\0" in entry or entry.strip() == "Mods":
+        if not _is_text(entry) or entry.strip() == "Mods":
             continue
-        place = path / entry.strip()
-        real = os.path.realpath(place)
-        if real in seen or _is_the_games_own(place):
+        place = path / manifest.clean(entry.strip(), _MAX_PATH)
+        try:
+            real = os.path.realpath(place)
+            if real in seen or _is_the_games_own(place):
+                continue
+            found = place.is_dir()
+        except OSError as error:  # a name that no disk takes, or a folder that is closed to us
+            words = {"folder": place, "why": error.strerror}
+            notes.append(_("ModPaths of serverconfig.json names %(folder)s, which can't be read: %(why)s.") % words)
             continue
         seen.add(real)
-        if not place.is_dir():
+        if not found:
             notes.append(_("ModPaths of serverconfig.json names %s, which can't be found.") % place)
         folders.append(place)
     return tuple(folders)
@@ -197,7 +205,7 @@ def _disabled_mods(config: dict[str, object]) -> tuple[str, ...]:
     for place in places:
         found = place.get("disabledmods")
         if isinstance(found, list):
-            return tuple(str(entry)[:300] for entry in found if _is_text(entry))
+            return tuple(manifest.clean(entry, 300) for entry in found if _is_text(entry))
     return ()
 
 
@@ -226,7 +234,11 @@ def _game_version(path: Path) -> tuple[str, str]:
 
 
 def _siblings(path: Path) -> list[Path]:
-    try:
-        return sorted(entry / "assets" for entry in path.parent.iterdir() if (entry / "assets").is_dir())
-    except OSError:
-        return []
+    """The `assets` of the folders beside the data folder; those closed to us are passed over."""
+    found = []
+    with suppress(OSError):
+        for entry in sorted(path.parent.iterdir()):
+            with suppress(OSError):
+                if (entry / "assets").is_dir():
+                    found.append(entry / "assets")
+    return found

@@ -6,6 +6,8 @@ Runs after a scan, a refresh, or a change of game version.
 from collections import defaultdict
 from dataclasses import dataclass
 
+from django.db import transaction
+
 from mods import versions
 from mods.models import InstalledMod, InstalledModQuerySet, Lookup, Release
 
@@ -27,8 +29,8 @@ class _Offer:
 
 def update(installed: InstalledModQuerySet) -> int:
     """Recompute the given rows; returns how many changed."""
-    changed = judge(list(installed.select_related("server", "lookup")))
-    if changed:
+    with transaction.atomic():  # a scan that came in between would be overwritten with the old version's verdict
+        changed = judge(list(installed.select_related("server", "lookup")))
         InstalledMod.objects.bulk_update(changed, FIELDS, batch_size=100)
     return len(changed)
 

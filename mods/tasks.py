@@ -3,7 +3,7 @@
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from mods import answers, inventory, moddb, refresh, serverdir
+from mods import answers, conf, inventory, moddb, refresh, serverdir
 from mods.models import GameServer
 from vsadmin.lib import logs
 from vsadmin.lib.jobs.runner import JobFailed, Outcome, Progress, enqueue, job
@@ -62,8 +62,8 @@ def _scan(progress: Progress, server_id: int | None) -> Outcome:
     if server_id is None:
         _ensure_first_server()
     servers = GameServer.objects.all() if server_id is None else GameServer.objects.filter(pk=server_id)
-    results = inventory.scan_all(servers, progress.report)
-    if refresh.never_asked():
+    results = inventory.scan_all(servers, progress.report, progress.stop)
+    if conf.REFRESH_INTERVAL.get() and refresh.never_asked():
         enqueue(REFRESH)
     missed = [result for result in results if result.unreachable]
     missed_words = " ".join(f"{result.server}: {result.unreachable.rstrip('.')}." for result in missed)

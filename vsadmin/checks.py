@@ -47,6 +47,21 @@ def first_server_can_be_read(**kwargs: Any) -> list[CheckMessage]:
 
 
 @register(TAG)
+def others_are_answered(**kwargs: Any) -> list[CheckMessage]:
+    """W003: the panel listens beyond this machine, but answers to this machine's own names alone."""
+    local = {"localhost", "127.0.0.1", "::1", "[::1]"}
+    if settings.HOST.get() in local or not set(settings.ALLOWED_HOSTS) <= local:
+        return []
+    return [
+        Warning(
+            _("The panel listens on %s, but under no name that other computers could use.") % settings.HOST.get(),
+            hint=_("Set ALLOWED_HOSTS to the names or addresses under which browsers reach it."),
+            id="vsadmin.W003",
+        )
+    ]
+
+
+@register(TAG)
 def login_works(**kwargs: Any) -> list[CheckMessage]:
     """W002: the panel listens beyond this machine, but browsers won't send its cookies without TLS."""
     if not settings.SESSION_COOKIE_SECURE or settings.CSRF_TRUSTED_ORIGINS:

@@ -8,6 +8,7 @@ import logging
 import os
 import secrets
 import sys
+import warnings
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -131,11 +132,12 @@ def _database() -> dict[str, Any]:
     if not os.environ.get("DATABASE_URL", "").strip():
         return dict(_SQLITE)
     try:
-        found: dict[str, Any] = env.db_url("DATABASE_URL")
+        with warnings.catch_warnings(action="ignore"):  # said in our own words below
+            found: dict[str, Any] = env.db_url("DATABASE_URL")
         engine = str(found.get("ENGINE", ""))
     except Exception as error:  # noqa: BLE001  # the parser raises whatever the text provokes
         found, engine = {}, f"({type(error).__name__})"
-    if engine.endswith(("postgresql", "sqlite3")) and found.get("NAME"):
+    if engine.endswith(("postgresql", "sqlite3")) and found.get("NAME", ":memory:") not in {"", ":memory:"}:
         return found
     SETTING_PROBLEMS.append(
         (
@@ -269,6 +271,16 @@ for _origin in CSRF_TRUSTED_ORIGINS:
                 "vsadmin.E005",
                 f"CSRF_TRUSTED_ORIGINS has {_origin!r}, which doesn't begin with http:// or https://.",
                 "Write whole origins, such as CSRF_TRUSTED_ORIGINS=https://mods.example.com.",
+            )
+        )
+
+for _host in ALLOWED_HOSTS:
+    if "/" in _host or (":" in _host and not _host.startswith("[")):
+        SETTING_PROBLEMS.append(
+            (
+                "vsadmin.E007",
+                f"ALLOWED_HOSTS has {_host!r}, which isn't a bare host name.",
+                "Write names without http:// and without a port, such as ALLOWED_HOSTS=mods.example.com,192.0.2.7.",
             )
         )
 

@@ -59,8 +59,10 @@ def test_entries_accessed_in_the_same_moment_go_in_the_order_they_came() -> None
     assert numbers() == {1, 2}
 
 
+@pytest.mark.parametrize("slow_disk", [False, True])
 @pytest.mark.parametrize("count", [31, 32, 33, 1500])
-def test_many_go_in_batches(count: int) -> None:
+def test_many_go_in_batches(count: int, slow_disk: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(eviction, "_SLOW_UNLINK", 0.0 if slow_disk else 1.0)
     fill(count + 2)
     assert eviction.enforce_limit(200).files == count
     assert numbers() == {count, count + 1}
@@ -140,7 +142,11 @@ def test_what_cannot_be_removed_stays_in_the_row_too_and_the_rest_go_on(events: 
     assert events.named("cache_eviction_complete")[0]["bytes_left"] == 2000
 
 
-def test_a_pass_ends_even_where_nothing_can_be_removed(events: Events, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("slow_disk", [False, True])
+def test_a_pass_ends_even_where_nothing_can_be_removed(
+    slow_disk: bool, events: Events, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(eviction, "_SLOW_UNLINK", 0.0 if slow_disk else 1.0)
     fill(100)
 
     def refuse(*args: object, **options: object) -> None:

@@ -495,6 +495,26 @@ def test_a_refresh_that_breaks_off_says_so(
     assert RefreshRun.objects.get().state == RefreshRun.State.FAILED
 
 
+def test_what_a_killed_refresh_left_unjudged_is_judged_by_the_next(
+    folder: ServerDir, server: GameServer, mod_database: ModDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish(mod_database, "alpha", "1.0.0", "1.1.0")
+    folder.add_zip("a.zip", modid="alpha", version="1.0.0")
+    inventory.scan(server)
+
+    def killed(*_: Any) -> int:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(status, "update", killed)
+        with pytest.raises(KeyboardInterrupt):
+            refresh.refresh()
+    RefreshRun.objects.update(state=RefreshRun.State.RUNNING)
+    refresh.refresh()
+    assert installed("alpha").outdated
+    assert not RefreshRun.objects.filter(state=RefreshRun.State.RUNNING).exists()
+
+
 def test_nothing_installed_is_a_refresh_without_questions(mod_database: ModDatabase) -> None:
     result = refresh.refresh()
     assert (result.refreshed, result.run.requests) == (0, 0)

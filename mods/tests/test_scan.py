@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -286,3 +287,37 @@ def test_a_scan_that_found_something_new_is_logged(folder: ServerDir, server: Ga
     inventory.scan(server)
     inventory.scan(server)
     assert [(e["server"], e["found"], e["added"]) for e in events.named("server_scanned")] == [("Public", 1, 1)]
+
+
+def test_one_servers_odd_folder_does_not_keep_the_others_from_being_scanned(
+    folder: ServerDir, server: GameServer, server_dir: MakeServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other_dir = server_dir("testing")
+    GameServer.objects.create(name="Testing", data_dir=str(other_dir.path))
+    other_dir.add_zip("b.zip", modid="b")
+    real = serverdir.read
+
+    def odd(path: Path) -> serverdir.ServerFolder:
+        if path == folder.path:
+            raise RuntimeError("surprise")
+        return real(path)
+
+    monkeypatch.setattr(serverdir, "read", odd)
+    first, second = inventory.scan_all()
+    assert "surprise" in first.unreachable
+    assert second.found == 1
+
+
+def test_a_scan_stops_after_the_file_at_hand_and_goes_on_next_time(folder: ServerDir, server: GameServer) -> None:
+    for number in range(5):
+        folder.add_zip(f"{number}.zip", modid=f"mod{number}x")
+    stop = threading.Event()
+
+    def after_two(done: int, total: int, doing: str) -> None:
+        if done == 2 and total == 5:
+            stop.set()
+
+    inventory.scan_all([server], after_two, stop)
+    assert len(files()) == 3
+    inventory.scan(server)
+    assert len(files()) == 5

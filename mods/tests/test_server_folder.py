@@ -66,6 +66,36 @@ def test_an_odd_serverconfig_is_survived(server_dir: MakeServer, config: str) ->
     assert found.disabled_mods == ()
 
 
+@pytest.mark.parametrize("entry", ["a" * 300, "\\ud800x", "a\\u0000b", "/dev/null/x"])
+def test_a_mod_path_that_no_disk_takes_is_a_note(server_dir: MakeServer, entry: str) -> None:
+    folder = server_dir()
+    config = f'{{"ModPaths": ["Mods", "{entry}"], "DisabledMods": ["{entry}"]}}'
+    (folder.path / "serverconfig.json").write_text(config)
+    found = serverdir.read(folder.path)
+    assert found.notes
+    "".join([*found.notes, *found.disabled_mods]).encode()  # can be stored
+    assert "\0" not in "".join(found.disabled_mods)
+
+
+def test_a_closed_neighbour_does_not_hide_the_version_file(
+    server_dir: MakeServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = server_dir(game_version="")
+    (folder.path.parent / "lost+found").mkdir()
+    assets = folder.path.parent / "zgame" / "assets"
+    assets.mkdir(parents=True)
+    (assets / "version-1.21.5.txt").touch()
+    real = Path.is_dir
+
+    def closed(path: Path) -> bool:
+        if "lost+found" in path.parts:
+            raise PermissionError(13, "Permission denied")
+        return real(path)
+
+    monkeypatch.setattr(Path, "is_dir", closed)
+    assert serverdir.read(folder.path).game_version == "1.21.5"
+
+
 def test_a_config_that_cannot_be_read_is_said(server_dir: MakeServer) -> None:
     folder = server_dir()
     (folder.path / "serverconfig.json").write_text("{ nonsense")

@@ -7,6 +7,7 @@ program from starting with it.
 
 import math
 import os
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -86,14 +87,13 @@ def problems() -> list[Problem]:
 
 def whole_number(text: str) -> int:
     """A whole number from 0; raises `Malformed`. Longer than nine digits is refused (no setting needs it)."""
-    if not text.lstrip("+-").isascii() or not text.lstrip("+-").isdigit() or len(text) > 10:
+    if not re.fullmatch(r"[+-]?[0-9]+", text):
         raise Malformed("that is not a whole number.")
-    number = int(text)
-    if number < 0:
+    if text.startswith("-") and text.strip("-0"):
         raise Malformed("it can't be negative.")
-    if number > 999_999_999:
+    if len(text.lstrip("+-0")) > 9:
         raise Malformed("that is too large.")
-    return number
+    return abs(int(text[-20:]))
 
 
 def switch(text: str) -> bool:
@@ -108,9 +108,10 @@ def switch(text: str) -> bool:
 def path(text: str) -> Path:
     """A folder's path, `~` allowed, a relative one from where manage.py is; raises `Malformed`."""
     try:
-        return (_HOME / Path(text).expanduser()).absolute()
+        text.encode()
+        return Path(os.path.normpath(_HOME / Path(text).expanduser()))
     except (RuntimeError, ValueError):
-        raise Malformed("that is no path.") from None
+        raise Malformed("that is no path that can be used.") from None
 
 
 def seconds(name: str, default: int, meaning: str) -> Setting[int]:

@@ -80,6 +80,22 @@ def test_login_without_tls_from_elsewhere(settings: Any) -> None:
     assert ours() == []
 
 
+def test_listening_for_others_under_no_name_of_theirs(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOST", "0.0.0.0")
+    settings.ALLOWED_HOSTS = ["localhost", "127.0.0.1"]
+    (message,) = ours()
+    assert message.id == "vsadmin.W003"
+    settings.ALLOWED_HOSTS = ["mods.example.com"]
+    assert ours() == []
+
+
+@pytest.mark.parametrize("text", ["--8000", "+-8000", "8e3", "٣", "1" * 30])
+def test_odd_numbers_are_no_numbers(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PORT", text)
+    (message,) = ours()
+    assert message.id == "vsadmin.E001"
+
+
 def test_explained_to_a_person(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PORT", "80x")
     assert checks.explain(ours()) == (

@@ -18,6 +18,7 @@ from django.db import transaction
 from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
+from django_q.models import OrmQ
 from django_q.tasks import async_task
 
 from vsadmin.lib import locks, logs
@@ -189,6 +190,16 @@ def recover_interrupted() -> int:
     return closed
 
 
+def deliver_again() -> None:
+    """Let the tasks that a killed worker had fetched be fetched anew; call it when a worker starts.
+
+    django-q2 would do so only after its `retry`, hours later. What another worker has under way isn't harmed: a run
+    that is over or running isn't run a second time.
+    """
+    now = timezone.now()
+    OrmQ.objects.filter(lock__gt=now).update(lock=now)
+
+
 def _lock_name(name: str) -> str:
     return f"job-{name}"
 
@@ -207,8 +218,8 @@ def _run(name: str, function: Callable[..., Outcome], run_id: int | None, argume
             _finish(run, *_guarded(name, function, run, arguments))
     except locks.Busy:
         logs.event(f"{name}_skipped", reason="already running")
-        if run is not None:
-            run.started_at = timezone.now()
+        # Delivered twice, it may be this very run that is running.
+        if run is not None and JobRun.objects.filter(pk=run.pk, state=JobRun.State.QUEUED).exists():
             _finish(run, JobRun.State.DONE, _("It was running already; that run's result counts."))
 
 

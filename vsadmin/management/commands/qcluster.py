@@ -29,6 +29,8 @@ class Command(qcluster.Command):  # type: ignore[misc]  # django_q has no types
     def handle(self, *args: Any, **options: Any) -> None:
         schedules.sync()
         Worker.write(beat_at=timezone.now())
+        runner.recover_interrupted()
+        runner.deliver_again()
         # At once, rather than when the scheduler first looks, half a minute from now.
         runner.enqueue(SCAN)
         runner.enqueue(VERIFY, rehash=False)

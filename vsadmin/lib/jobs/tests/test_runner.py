@@ -86,6 +86,23 @@ def test_a_task_that_is_delivered_twice_runs_once() -> None:
     assert len(calls) == 1
 
 
+def test_what_a_killed_worker_had_fetched_is_delivered_again() -> None:
+    runner.enqueue("test_work")
+    OrmQ.objects.update(lock=timezone.now() + timedelta(hours=3))
+    runner.deliver_again()
+    assert OrmQ.objects.filter(lock__lte=timezone.now()).count() == 1
+
+
+def test_a_second_delivery_leaves_a_running_run_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runner, "WAIT_FOR_ANOTHER", 0)
+    run = JobRun.objects.create(job="test_work", state=JobRun.State.RUNNING)
+    with locks.hold("job-test_work"):
+        runner.registry["test_work"].function(run_id=run.pk)
+    run.refresh_from_db()
+    assert run.state == JobRun.State.RUNNING
+    assert calls == []
+
+
 def test_a_run_whose_process_is_gone_is_closed() -> None:
     dead = JobRun.objects.create(job="test_work", state=JobRun.State.RUNNING)
     with locks.hold("job-test_work"):
