@@ -10,7 +10,7 @@ from demo.moddb import DemoRelease, ModDatabase, populate
 from mods.moddb import BadAnswer, ModDB, ModDBError, Unreachable
 from vsadmin.lib.http import Client, HttpError
 
-SHORT = 0.3
+SHORT = 1.0
 ASKS: dict[str, Callable[[ModDB], object]] = {
     "/api/mod/demomod0001": lambda asking: asking.mod("demomod0001"),
     "/api/updates": lambda asking: asking.updates(["demomod0001"]),

@@ -109,6 +109,7 @@ def test_an_outage_is_told_and_nothing_is_lost(
     monkeypatch.setenv("VS_MODDB_URL", "http://127.0.0.1:9")
     page = visit("/admin/")
     page.get_by_role("button", name="Check for updates now").click()
+    expect(page.locator("#run-box")).to_contain_text("waiting for its turn")
     worker.work()
     expect(page.locator("#run-box.bad")).to_contain_text("nothing was lost")
     expect(page.locator(".todo")).to_contain_text("Mod database unreachable since")
