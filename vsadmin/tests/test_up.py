@@ -169,7 +169,7 @@ def test_a_killed_worker_is_restarted_and_a_killed_web_server_ends_it_all(start:
     os.kill(first, signal.SIGKILL)
     processes.wait_for(lambda: up.worker() not in (0, first))
     up.groups.add(up.worker())
-    assert processes.group(first) == set()
+    processes.wait_for(lambda: not processes.group(first))
     assert up.get("/healthz") == 200
     processes.wait_for(lambda: up.workers_row() == (1, True))
     processes.wait_for(lambda: "Restarting it, 1 of 3" in up.said())
