@@ -92,13 +92,16 @@ def refresh(*, force: bool = False, report: Report | None = None, stop: threadin
 
     `stop` ends it at the next safe point; what it learnt until then is kept.
     """
+    previous = RefreshRun.objects.first()
     # The job's lock lets only one run at a time: an older one that is still running was killed.
     RefreshRun.objects.filter(state=RefreshRun.State.RUNNING).update(
         state=RefreshRun.State.FAILED, ended_at=timezone.now(), summary=_("It was interrupted.")
     )
     run = RefreshRun.objects.create(forced=force)
     try:
-        return _Refresh(run, force, report, stop).carry_out()
+        refreshing = _Refresh(run, force, report, stop)
+        refreshing.previous_ended_well = previous is not None and previous.state == RefreshRun.State.COMPLETED
+        return refreshing.carry_out()
     except BaseException as error:
         run.state, run.ended_at = RefreshRun.State.FAILED, timezone.now()
         run.summary = _("It broke off: %s") % type(error).__name__
@@ -139,6 +142,7 @@ class _Refresh:
         self.stop = stop or threading.Event()
         self.moddb = client(self.stop)
         self.targets = _targets()
+        self.previous_ended_well = False
         self.failures_in_a_row = 0
         self.succeeded = False
         self.gave_up: moddb.ModDBError | None = None
@@ -160,8 +164,10 @@ class _Refresh:
             finally:
                 pool.shutdown(wait=True, cancel_futures=True)
         self._store_batches()
-        # Of all, not of what changed: a run that was killed before this point is made up for, too.
-        status.update(InstalledMod.objects.filter(lookup__isnull=False))
+        judged = InstalledMod.objects.filter(lookup__isnull=False)
+        if self.previous_ended_well:  # else it may have stored what it didn't come to judge
+            judged = judged.filter(lookup__in=[target.lookup.pk for target in targets if target.changed])
+        status.update(judged)
         return self._conclude()
 
     # The batch questions.
