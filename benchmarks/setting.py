@@ -19,11 +19,13 @@ def set_up() -> Path:
         VSADMIN_IGNORE_DOTENV="1",
         VSADMIN_DATA_DIR=str(folder / "state"),
         VSADMIN_LOG_STREAM="stderr",
-        DEBUG="on",  # static files without collecting them first; queries aren't recorded outside a request
+        DEBUG="on",  # static files without collecting them first
     )
     import django
+    from django.conf import settings
     from django.core.management import call_command
 
     django.setup()
+    settings.DEBUG = False  # else each query is recorded
     call_command("migrate", verbosity=0)
     return folder
