@@ -86,12 +86,6 @@ class Mod(models.Model):
         return self.name
 
 
-class ReleaseQuerySet(models.QuerySet["Release"]):
-    def carrying(self, modid: str) -> "ReleaseQuerySet":
-        """Those released under this modid, whatever its letter case."""
-        return self.filter(modid_key=modid.lower())
-
-
 class Release(models.Model):
     """One version of a mod. One that vanishes from the answers stays, marked retracted or gone."""
 
@@ -115,8 +109,6 @@ class Release(models.Model):
     size = models.PositiveBigIntegerField(null=True)
     sha256 = models.CharField(max_length=64, blank=True)
     dependencies = models.JSONField(null=True)
-
-    objects = ReleaseQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("release")

@@ -99,9 +99,8 @@ def refresh(*, force: bool = False, report: Report | None = None, stop: threadin
     )
     run = RefreshRun.objects.create(forced=force)
     try:
-        refreshing = _Refresh(run, force, report, stop)
-        refreshing.previous_ended_well = previous is not None and previous.state == RefreshRun.State.COMPLETED
-        return refreshing.carry_out()
+        ended_well = previous is not None and previous.state == RefreshRun.State.COMPLETED
+        return _Refresh(run, force, report, stop, previous_ended_well=ended_well).carry_out()
     except BaseException as error:
         run.state, run.ended_at = RefreshRun.State.FAILED, timezone.now()
         run.summary = _("It broke off: %s") % type(error).__name__
@@ -135,14 +134,22 @@ class _Question:
 class _Refresh:
     """One refresh: its targets, its connections, its counts."""
 
-    def __init__(self, run: RefreshRun, force: bool, report: Report | None, stop: threading.Event | None) -> None:
+    def __init__(
+        self,
+        run: RefreshRun,
+        force: bool,
+        report: Report | None,
+        stop: threading.Event | None,
+        *,
+        previous_ended_well: bool,
+    ) -> None:
         self.run = run
         self.force = force
         self.report = report or (lambda *_: None)
         self.stop = stop or threading.Event()
         self.moddb = client(self.stop)
         self.targets = _targets()
-        self.previous_ended_well = False
+        self.previous_ended_well = previous_ended_well
         self.failures_in_a_row = 0
         self.succeeded = False
         self.gave_up: moddb.ModDBError | None = None
