@@ -53,3 +53,9 @@ MODDB_FILE_ORIGINS = conf.declare(
 REFRESH_INTERVAL = conf.seconds("VS_MOD_LIST_REFRESH_INTERVAL", 3600, "the refresh")
 SCAN_INTERVAL = conf.seconds("VS_MOD_SCAN_INTERVAL", 300, "the scan")
 CATALOGUE_INTERVAL = conf.seconds("VS_MOD_CATALOGUE_INTERVAL", 86_400, "the list of all mods")
+SOAK_DAYS = conf.declare(
+    "VS_MOD_SOAK_DAYS",
+    3,
+    conf.whole_number,
+    "Write a whole number of days, such as VS_MOD_SOAK_DAYS=3, or 0 to be told nothing about young releases.",
+)

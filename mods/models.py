@@ -1,7 +1,8 @@
-"""What servers have and what the mod database says of it. `inventory`, `refresh` and `status` are the only writers."""
+"""What servers have, what the mod database says of it, and what was changed. Only services write these."""
 
 from datetime import datetime
 
+from django.conf import settings
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
@@ -25,6 +26,13 @@ class GameServer(models.Model):
         max_length=50,
         blank=True,
         help_text=_("Leave empty to let vsadmin find it in the server's log."),
+    )
+    restart_note = models.TextField(
+        _("how to restart it"),
+        blank=True,
+        help_text=_(
+            "Shown beside “restart needed”, such as the command or whom to ask. vsadmin never restarts a server."
+        ),
     )
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 
@@ -109,6 +117,7 @@ class Release(models.Model):
     size = models.PositiveBigIntegerField(null=True)
     sha256 = models.CharField(max_length=64, blank=True)
     dependencies = models.JSONField(null=True)
+    file_side = models.CharField(max_length=20, blank=True)
 
     class Meta:
         verbose_name = _("release")
@@ -239,6 +248,7 @@ class InstalledMod(models.Model):
     description = models.TextField(_("description"), blank=True)
     website = models.TextField(_("website"), blank=True)
     dependencies = models.JSONField(_("dependencies"), default=dict)
+    required_on_client = models.BooleanField(default=True)
     size = models.PositiveBigIntegerField(_("size"), default=0)
     sha256 = models.CharField(_("SHA-256"), max_length=64, blank=True)
     fingerprint = models.CharField(max_length=200, blank=True)
@@ -270,6 +280,13 @@ class InstalledMod(models.Model):
         ordering = ["name", "server", "file_name"]
         constraints = [models.UniqueConstraint(fields=["server", "folder", "file_name"], name="installed_file_once")]
         indexes = [models.Index(fields=["name", "server", "file_name"], name="installed_by_name")]
+        permissions = [
+            ("install_installedmod", _("Can install mods")),
+            ("update_installedmod", _("Can update mods and roll them back")),
+            ("remove_installedmod", _("Can remove mods")),
+            ("toggle_installedmod", _("Can enable and disable mods")),
+            ("hold_installedmod", _("Can hold mods at their version")),
+        ]
 
     def __str__(self) -> str:
         return f"{self.name} {self.version}".strip()
@@ -305,6 +322,235 @@ class RefreshRun(models.Model):
         verbose_name = _("refresh")
         verbose_name_plural = _("refreshes")
         ordering = ["-started_at", "-pk"]
+
+    def __str__(self) -> str:
+        return f"{self.started_at:%Y-%m-%d %H:%M}"
+
+
+class Hold(models.Model):
+    """Leave this mod at this version on this server. It outlives the file."""
+
+    server = models.ForeignKey(GameServer, verbose_name=_("server"), on_delete=models.CASCADE, related_name="holds")
+    modid = models.CharField(_("mod id"), max_length=200)
+    modid_key = models.CharField(max_length=200)
+    version = models.CharField(_("version"), max_length=100, blank=True)
+    reason = models.TextField(_("reason"), blank=True)
+    set_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    #: Stays when the account goes; of a command, the system's user.
+    set_by_name = models.CharField(_("set by"), max_length=150, blank=True)
+    since = models.DateTimeField(_("since"), default=timezone.now)
+
+    class Meta:
+        verbose_name = _("hold")
+        verbose_name_plural = _("holds")
+        ordering = ["modid_key"]
+        constraints = [models.UniqueConstraint(fields=["server", "modid_key"], name="held_once")]
+
+    def __str__(self) -> str:
+        return f"{self.modid} {self.version}".strip()
+
+
+class OperationQuerySet(models.QuerySet["Operation"]):
+    def unfinished(self) -> "OperationQuerySet":
+        """Being planned, waiting for a person or the worker, or running."""
+        return self.exclude(state__in=Operation.OVER)
+
+    def under_way(self) -> "OperationQuerySet":
+        return self.filter(state__in=(Operation.State.QUEUED, Operation.State.RUNNING))
+
+
+class Operation(models.Model):
+    """One change asked for by a person. Pages call it a change. `planning` and `operations` are its only writers."""
+
+    class State(models.TextChoices):
+        PLANNING = "planning", _("being planned")
+        PLANNED = "planned", _("planned")
+        QUEUED = "queued", _("waiting")
+        RUNNING = "running", _("running")
+        DONE = "done", _("done")
+        FAILED = "failed", _("failed")
+        CANCELLED = "cancelled", _("cancelled")
+        UNDONE = "undone", _("rolled back")
+
+    class Kind(models.TextChoices):
+        INSTALL = "install", _("install")
+        UPDATE = "update", _("update")
+        ROLL_BACK = "roll_back", _("roll back")
+        REMOVE = "remove", _("remove")
+        ENABLE = "enable", _("enable")
+        DISABLE = "disable", _("disable")
+        RESTORE = "restore", _("restore a kept copy")
+        ALIGN = "align", _("bring in line with a list")
+        UNDO = "undo", _("roll a change back")
+
+    OVER = (State.DONE, State.FAILED, State.CANCELLED, State.UNDONE)
+
+    server = models.ForeignKey(
+        GameServer, verbose_name=_("server"), on_delete=models.CASCADE, related_name="operations"
+    )
+    kind = models.CharField(_("kind"), max_length=10, choices=Kind)
+    title = models.CharField(_("what"), max_length=300)
+    #: `wishes.Wish` and, once planned, `plans.Plan`, as JSON.
+    wish = models.JSONField(default=dict)
+    plan = models.JSONField(null=True)
+    state = models.CharField(_("state"), max_length=10, choices=State, default=State.PLANNING)
+    asked_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    #: Stays when the account goes; of a command, the system's user.
+    asked_by_name = models.CharField(_("asked for by"), max_length=150, blank=True)
+    asked_at = models.DateTimeField(_("asked for"), default=timezone.now, db_index=True)
+    planned_at = models.DateTimeField(_("planned"), null=True)
+    started_at = models.DateTimeField(_("started"), null=True)
+    ended_at = models.DateTimeField(_("ended"), null=True)
+    done = models.PositiveIntegerField(default=0)
+    total = models.PositiveIntegerField(default=0)
+    doing = models.CharField(max_length=200, blank=True)
+    cancel_requested = models.BooleanField(default=False)
+    message = models.TextField(_("result"), blank=True)
+    undoes = models.ForeignKey("self", null=True, blank=True, on_delete=models.SET_NULL, related_name="undone_by")
+
+    objects = OperationQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("change")
+        verbose_name_plural = _("changes")
+        ordering = ["-asked_at", "-pk"]
+        indexes = [models.Index(fields=["server", "-asked_at"], name="operation_by_server")]
+
+    def __str__(self) -> str:
+        return self.title
+
+    @property
+    def is_over(self) -> bool:
+        return self.state in self.OVER
+
+
+class StepQuerySet(models.QuerySet["Step"]):
+    def carried_out(self) -> "StepQuerySet":
+        """What really changed a server: its history."""
+        return self.filter(state__in=(Step.State.PLACED, Step.State.DONE))
+
+
+class Step(models.Model):
+    """One file's part of an operation: the journal while it runs, the history afterwards."""
+
+    class Action(models.TextChoices):
+        INSTALL = "install", _("install")
+        REPLACE = "replace", _("replace")
+        REMOVE = "remove", _("remove")
+        ENABLE = "enable", _("enable")
+        DISABLE = "disable", _("disable")
+
+    class State(models.TextChoices):
+        WAITING = "waiting", _("waiting")
+        #: Its files are being moved: a crash now is undone by recovery.
+        PLACING = "placing", _("in the middle")
+        #: Committed; what it replaced still lies in staging.
+        PLACED = "placed", _("done")
+        DONE = "done", _("done")
+        FAILED = "failed", _("failed")
+        SKIPPED = "skipped", _("not done")
+
+    operation = models.ForeignKey(Operation, on_delete=models.CASCADE, related_name="steps")
+    server = models.ForeignKey(GameServer, on_delete=models.CASCADE, related_name="steps")
+    position = models.PositiveIntegerField()
+    #: Steps of one group are all carried out or none.
+    group = models.PositiveIntegerField()
+    action = models.CharField(_("what"), max_length=10, choices=Action)
+    modid = models.CharField(_("mod id"), max_length=200, blank=True)
+    modid_key = models.CharField(max_length=200, blank=True)
+    name = models.CharField(_("mod"), max_length=300)
+    from_version = models.CharField(_("from"), max_length=100, blank=True)
+    to_version = models.CharField(_("to"), max_length=100, blank=True)
+    why = models.TextField(_("why"), blank=True)
+    #: `plans.PlannedStep` as JSON.
+    planned = models.JSONField()
+    state = models.CharField(_("state"), max_length=10, choices=State, default=State.WAITING)
+    message = models.TextField(_("result"), blank=True)
+    done_at = models.DateTimeField(_("when"), null=True)
+
+    objects = StepQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("step")
+        verbose_name_plural = _("steps")
+        ordering = ["operation", "position"]
+        constraints = [models.UniqueConstraint(fields=["operation", "position"], name="step_position_once")]
+        indexes = [models.Index(fields=["server", "modid_key", "-done_at"], name="step_history")]
+
+    def __str__(self) -> str:
+        return f"{self.action} {self.name}"
+
+
+class KeptCopy(models.Model):
+    """A replaced or removed file that can't be fetched again byte for byte. Deleted only by hand."""
+
+    server = models.ForeignKey(
+        GameServer, verbose_name=_("server"), null=True, on_delete=models.SET_NULL, related_name="kept_copies"
+    )
+    server_name = models.CharField(_("server"), max_length=100)
+    modid = models.CharField(_("mod id"), max_length=200, blank=True)
+    modid_key = models.CharField(max_length=200, blank=True, db_index=True)
+    name = models.CharField(_("mod"), max_length=300)
+    version = models.CharField(_("version"), max_length=100, blank=True)
+    #: As it was called among the server's mods, and as it is called in our folder of kept copies.
+    file_name = models.CharField(_("file"), max_length=1020)
+    stored_name = models.CharField(max_length=255, unique=True)
+    size = models.PositiveBigIntegerField(_("size"))
+    sha256 = models.CharField(_("SHA-256"), max_length=64)
+    why = models.TextField(_("why"))
+    kept_at = models.DateTimeField(_("kept since"), default=timezone.now)
+    operation = models.ForeignKey(
+        Operation, verbose_name=_("change"), null=True, on_delete=models.SET_NULL, related_name="kept_copies"
+    )
+
+    class Meta:
+        verbose_name = _("kept copy")
+        verbose_name_plural = _("kept copies")
+        ordering = ["-kept_at", "-pk"]
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.version}".strip()
+
+
+class FolderState(models.Model):
+    """The set of mods that a server's folders held from one scan on, written by `inventory` when it changes."""
+
+    server = models.ForeignKey(GameServer, on_delete=models.CASCADE, related_name="folder_states")
+    #: When a scan first saw it, and the scan before (null: the first of all): it changed somewhere between.
+    seen_at = models.DateTimeField()
+    seen_before_at = models.DateTimeField(null=True)
+    #: Objects with modid, version, sha256, enabled, file_name, name.
+    mods = models.JSONField(default=list)
+
+    class Meta:
+        ordering = ["-seen_at", "-pk"]
+        indexes = [models.Index(fields=["server", "-seen_at"], name="folder_state_latest")]
+
+    def __str__(self) -> str:
+        return f"{self.server_id} {self.seen_at:%Y-%m-%d %H:%M}"
+
+
+class ServerStart(models.Model):
+    """One start of a server, as its log tells of it."""
+
+    server = models.ForeignKey(GameServer, verbose_name=_("server"), on_delete=models.CASCADE, related_name="starts")
+    started_at = models.DateTimeField(_("started"))
+    game_version = models.CharField(_("game version"), max_length=50, blank=True)
+    #: Ids that the log names as loaded; of each id, sentences on why it wasn't.
+    loaded = models.JSONField(default=list)
+    failures = models.JSONField(default=dict)
+    #: The set of mods at that time, as in `FolderState`; null: nobody was watching.
+    mods = models.JSONField(null=True)
+
+    class Meta:
+        verbose_name = _("start of a server")
+        verbose_name_plural = _("starts of servers")
+        ordering = ["-started_at", "-pk"]
+        constraints = [models.UniqueConstraint(fields=["server", "started_at"], name="server_start_once")]
 
     def __str__(self) -> str:
         return f"{self.started_at:%Y-%m-%d %H:%M}"
