@@ -13,11 +13,11 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import IO, TypeVar
+from typing import IO, BinaryIO, TypeVar
 
 from mods.manifest import REJECTED, ModInfo, Reading, parse, parse_source, quoted
 
-__all__ = ["ModFile", "ModInfo", "parse", "read_file"]
+__all__ = ["ModFile", "ModInfo", "parse", "read_file", "read_open"]
 
 MAX_FILE = 2 * 1024**3
 MAX_MODINFO = 1024**2
@@ -66,21 +66,35 @@ def read_file(path: Path, kind: str) -> ModFile:
     """
     if kind == "folder":
         return ModFile(*_guarded(_read_folder, path))
-    read = {"zip": _read_zip, "cs": _read_source, "dll": _read_library}[kind]
     try:
         with _open(path) as file:
-            size = os.fstat(file.fileno()).st_size
-            if size > MAX_FILE:
-                return ModFile(None, (f"The file is larger than {MAX_FILE // 1024**3} GiB; no mod is.",), size=size)
-            if size == 0:
-                return ModFile(None, ("The file is empty. Copy or download it again.",))
-            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-            file.seek(0)
-            return ModFile(*_guarded(read, file), sha256, size)
+            return _read_file(file, kind)
     except _Unreadable as error:
         return ModFile(None, (str(error),))
     except OSError as error:
         return ModFile(None, (_os_problem(error),))
+
+
+def read_open(file: BinaryIO, kind: str) -> ModFile:
+    """As `read_file`, of an open regular file (zip, cs or dll), from its beginning; it stays open."""
+    try:
+        with _Source(io.FileIO(os.dup(file.fileno()))) as source:
+            source.seek(0)
+            return _read_file(source, kind)
+    except OSError as error:
+        return ModFile(None, (_os_problem(error),))
+
+
+def _read_file(file: _Source, kind: str) -> ModFile:
+    read = {"zip": _read_zip, "cs": _read_source, "dll": _read_library}[kind]
+    size = os.fstat(file.fileno()).st_size
+    if size > MAX_FILE:
+        return ModFile(None, (f"The file is larger than {MAX_FILE // 1024**3} GiB; no mod is.",), size=size)
+    if size == 0:
+        return ModFile(None, ("The file is empty. Copy or download it again.",))
+    sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    file.seek(0)
+    return ModFile(*_guarded(read, file), sha256, size)
 
 
 S = TypeVar("S")

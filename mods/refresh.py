@@ -113,8 +113,49 @@ def never_asked() -> bool:
     return Lookup.objects.filter(tried_at=None, installed_mods__isnull=False).exists()
 
 
+def look_up(lookups: Sequence[Lookup], *, stop: threading.Event | None = None) -> dict[str, str]:
+    """Ask for the details of these modids now, outside a refresh; returns by key why some couldn't be asked about."""
+    claimed_by: dict[str, list[int]] = defaultdict(list)
+    claims = ClaimedModId.objects.filter(key__in=[one.key for one in lookups]).order_by("mod__mod_id")
+    for key, number in claims.values_list("key", "mod__mod_id"):
+        claimed_by[key].append(number)
+    troubles = {}
+    with client(stop) as database, ThreadPoolExecutor(CONNECTIONS) as pool:
+        asked = {pool.submit(_details, database, one.modid, claimed_by[one.key]): one for one in lookups}
+        for future in as_completed(asked):
+            lookup = asked[future]
+            try:
+                answers.store_details(lookup, future.result())
+            except moddb.NotFound:
+                answers.mark_absent(lookup)
+            except _UnaskableError:
+                troubles[lookup.key] = _("The mod database can't be asked about such an id.")
+            except moddb.ModDBError as error:
+                troubles[lookup.key] = error.text
+    return troubles
+
+
 class _UnaskableError(moddb.ModDBError):
     """No question to the mod database can carry this id. That is no failure of the refresh."""
+
+
+def _details(database: moddb.ModDB, modid: str, claimed_by: Sequence[int]) -> Details:
+    """All about the mods that claim the id, usually one. Raises `ModDBError`. Touches no database of ours."""
+    if len(claimed_by) > 1:
+        found = []
+        for number in claimed_by:
+            try:
+                found.append(database.mod(number))
+            except moddb.NotFound:
+                continue
+        if found:
+            return found
+        raise moddb.NotFound(_("It isn't in the mod database."))
+    if moddb.can_ask_alone(modid):
+        return [database.mod(modid)]
+    if claimed_by:
+        return [database.mod(claimed_by[0])]
+    raise _UnaskableError(modid)
 
 
 _BATCH_FIELDS = ["tried_at", "error", "newest_file", "newest_version", "recommendations", "retractions"]
@@ -240,21 +281,7 @@ class _Refresh:
         """The mods that claim the id, usually one. Runs in a thread of the pool; raises `ModDBError`."""
         if self.gave_up:
             raise self.gave_up
-        if len(target.claimed_by) > 1:
-            found = []
-            for number in target.claimed_by:
-                try:
-                    found.append(self.moddb.mod(number))
-                except moddb.NotFound:
-                    continue
-            if found:
-                return found
-            raise moddb.NotFound(_("It isn't in the mod database."))
-        if moddb.can_ask_alone(target.asked_as):
-            return [self.moddb.mod(target.asked_as)]
-        if target.claimed_by:
-            return [self.moddb.mod(target.claimed_by[0])]
-        raise _UnaskableError(target.asked_as)
+        return _details(self.moddb, target.asked_as, target.claimed_by)
 
     def _store_details(self, asked: dict[Future[Details], _Target]) -> None:
         for number, future in enumerate(as_completed(asked), start=1):

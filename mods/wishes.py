@@ -12,8 +12,7 @@ from mods import versions
 #: Of an id or version that somebody typed.
 _MAX_LENGTH = 200
 _LINK = re.compile(r"vintagestorymodinstall://+([^/?#]+)/?", re.IGNORECASE)
-_SHOW = re.compile(r"/(?:show/)?mod/(\d{1,12})(?:[/?#].*)?", re.IGNORECASE)
-_SHOW_OLD = re.compile(r"/show/(?:mod|user)/(\d{1,12})", re.IGNORECASE)
+_SHOW = re.compile(r"/show/mod/(\d{1,12})/?", re.IGNORECASE)
 
 
 class NotUnderstood(ValueError):
@@ -40,9 +39,11 @@ class Target:
     sha256: str = ""
     enabled: bool | None = None
     held: bool | None = None
+    #: Of a list: this one is to go.
+    remove: bool = False
 
     def __str__(self) -> str:
-        which = self.modid or self.alias or (f"#{self.number}" if self.number else "")
+        which = self.modid or self.alias or (f"#{self.number}" if self.number is not None else "")
         return f"{which}@{self.version}" if self.version else which
 
 
@@ -80,8 +81,9 @@ def read_target(text: str, *, moddb_url: str = "https://mods.vintagestory.at") -
         raise NotUnderstood(_("Write a mod id, the address of a mod's page, or a one-click install link."))
     if link := _LINK.fullmatch(text):
         return _id_and_version(unquote(link[1]))
-    if "://" in text or text.startswith("www."):
-        return _from_address(text, moddb_url)
+    host = urlsplit(moddb_url).hostname or ""
+    if "://" in text or text.lower().startswith(("www.", f"{host}/")):
+        return _from_address(text, host)
     if re.fullmatch(r"#?\d{1,12}(@.*)?", text):
         number, _at, version = text.lstrip("#").partition("@")
         return Target(number=int(number), version=_version(version, text))
@@ -108,14 +110,18 @@ def _version(version: str, text: str) -> str:
     return version.removeprefix("v")
 
 
-def _from_address(text: str, moddb_url: str) -> Target:
-    parts = urlsplit(text if "://" in text else f"https://{text}")
-    if (parts.hostname or "").removeprefix("www.") != urlsplit(moddb_url).hostname:
+def _from_address(text: str, host: str) -> Target:
+    try:
+        parts = urlsplit(text if "://" in text else f"https://{text}")
+        there = (parts.hostname or "").removeprefix("www.") == host
+    except ValueError:
+        there = False
+    if not there:
         raise NotUnderstood(
-            _("%(address)s isn't on the mod database (%(moddb)s). Give the address of the mod's page there.")
-            % {"address": text[:_MAX_LENGTH], "moddb": moddb_url}
+            _("%(address)s isn't on the mod database (%(host)s). Give the address of the mod's page there.")
+            % {"address": text[:_MAX_LENGTH], "host": host}
         )
-    if found := _SHOW.fullmatch(parts.path) or _SHOW_OLD.fullmatch(parts.path):
+    if found := _SHOW.fullmatch(parts.path):
         return Target(number=int(found[1]))
     alias = parts.path.strip("/")
     if re.fullmatch(r"[A-Za-z0-9_\-]{1,200}", alias):

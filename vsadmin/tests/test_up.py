@@ -59,6 +59,7 @@ class Up:
             return "Ctrl-C stops it." in self.said()
 
         processes.wait_for(told_or_ended, 40)
+        processes.wait_for(lambda: self.web() and self.worker())
         self.groups |= {self.web(), self.worker()}
         return self
 
@@ -99,7 +100,7 @@ Start = Callable[..., Up]
 
 @pytest.fixture(scope="module")
 def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Shared by the tests of this file: only the first start is a first start."""
+    """Shared by the tests of this file, which saves most of them the preparations of a first start."""
     return tmp_path_factory.mktemp("up") / "data"
 
 
@@ -128,7 +129,7 @@ def start(data_dir: Path, port: int, tmp_path: Path) -> Iterator[Start]:
             processes.end_group(group)
 
 
-def test_the_first_start_and_sigterm(start: Start, data_dir: Path, tmp_path: Path) -> None:
+def test_the_first_start_and_sigterm_then_a_later_one_and_ctrl_c(start: Start, data_dir: Path, tmp_path: Path) -> None:
     found = tmp_path / "VintagestoryData"
     (found / "Mods" / "one.zip").mkdir(parents=True)
     up = start().wait_until_told()
@@ -149,9 +150,7 @@ def test_the_first_start_and_sigterm(start: Start, data_dir: Path, tmp_path: Pat
     assert up.left() == set()
     assert "Traceback" not in up.said()
 
-
-def test_a_later_start_and_ctrl_c(start: Start, tmp_path: Path) -> None:
-    """With a server folder that isn't there: the panel runs all the same."""
+    # A later start, with a server folder that isn't there: the panel runs all the same.
     up = start(VS_SERVER_DATA_DIR=str(tmp_path / "unmounted")).wait_until_told()
     assert "password:" not in up.said()
     assert "Preparing" not in up.said()

@@ -1,0 +1,506 @@
+"""From a wish to first drafts: which file is to be installed, replaced, removed, renamed. What it takes besides,
+`resolving` finds out."""
+
+import os
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
+from pathlib import Path, PurePosixPath
+
+from django.db.models import Q
+from django.utils.translation import gettext as _
+
+from cache.store import FetchError
+from mods import downloads, history, keeping, modinfo, plans, versions
+from mods.candidates import Candidates, releases
+from mods.models import ClaimedModId, InstalledMod, KeptCopy, Mod, Operation, Release, Step
+from mods.plans import OldFile, PlannedStep, Unmet
+from mods.resolving import Draft, Resolver, World, loaded
+from mods.wishes import Target, Wish
+
+_Action = Step.Action
+
+
+class Drafter:
+    """Fills a resolver with what a wish asks for. `left_alone` names what needs nothing or can't be done, and why."""
+
+    def __init__(self, world: World, candidates: Candidates, resolver: Resolver) -> None:
+        self.world = world
+        self.candidates = candidates
+        self.resolver = resolver
+        self.left_alone: list[str] = []
+        self.warnings: list[str] = []
+        self._rows = {row.pk: row for row in world.rows}
+
+    def draft(self, wish: Wish) -> None:
+        by_kind: dict[str, Callable[[Wish], None]] = {
+            Operation.Kind.INSTALL: self._install_all,
+            Operation.Kind.UPDATE: self._update_all,
+            Operation.Kind.ROLL_BACK: self._roll_back_all,
+            Operation.Kind.REMOVE: self._remove_all,
+            Operation.Kind.ENABLE: self._toggle_all,
+            Operation.Kind.DISABLE: self._toggle_all,
+            Operation.Kind.RESTORE: self._restore_all,
+            Operation.Kind.ALIGN: self._align,
+            Operation.Kind.UNDO: self._undo,
+        }
+        by_kind[wish.kind](wish)
+
+    # Install
+
+    def _install_all(self, wish: Wish) -> None:
+        wanted = self._named_mods(wish.targets)
+        self.candidates.load(key for _target, key in wanted)
+        for target, key in wanted:
+            self._install(target, key, _("You asked for it."))
+
+    def _install(self, target: Target, key: str, why: str) -> Draft | None:
+        release = self._release_for(target, key)
+        row = next(iter(self.world.of(key)), None)
+        if release is None:
+            if row is not None and not target.version:
+                self.left_alone.append(_("%s is installed, and nothing newer fits this server.") % row)
+                return None
+            self._cannot(target, key)
+            return None
+        if row is None:
+            return self._add(Draft(_Action.INSTALL, key, why, release=release, enabled=target.enabled is not False))
+        if _same(row.version, release.version) and not row.retracted:
+            return self._have_already(row, target)
+        if not target.version and not versions.newer(release.version, row.version) and not row.retracted:
+            self.left_alone.append(_("%s is installed, and nothing newer fits this server.") % row)
+            return None
+        return self._replace(row, release, why)
+
+    def _have_already(self, row: InstalledMod, target: Target) -> Draft | None:
+        wanted = target.enabled is not False
+        if row.enabled == wanted:
+            self.left_alone.append(_("%s is installed already.") % row)
+            return None
+        return self._toggle(row, enable=wanted, why=_("You asked for it; it is there already."))
+
+    def _release_for(self, target: Target, key: str) -> Release | None:
+        if target.version:
+            offered = self.candidates.offered(key)
+            exact = next((one for one in offered if target.file_id and one.file_id == target.file_id), None)
+            return exact or self.candidates.named(key, target.version)
+        row = next(iter(self.world.of(key)), None)
+        if row is not None and row.outdated:
+            return row.recommended_release
+        return self.candidates.recommended(key, self.world.game_version)
+
+    def _cannot(self, target: Target, key: str) -> None:
+        if target.version and self.candidates.offered(key):
+            there = sorted({one.version for one in self.candidates.offered(key)}, key=versions.sort_key, reverse=True)
+            text = _("There is no %(version)s of %(key)s. There are: %(there)s.") % {
+                "version": target.version, "key": key, "there": ", ".join(there[:8]),
+            }  # fmt: skip
+            self.resolver.unmet.append(Unmet("missing", key, text))
+            return
+        kind, words = self.resolver.explain(key)
+        self.resolver.unmet.append(
+            Unmet(kind, key, _("%(key)s can't be installed: %(why)s.") % {"key": key, "why": words.rstrip(".")})
+        )
+
+    def _named_mods(self, targets: Iterable[Target]) -> list[tuple[Target, str]]:
+        """Each target with its modid in lower case; what names no mod is said."""
+        named = []
+        for target in targets:
+            key = self._key_of(target)
+            if key:
+                named.append((target, key))
+        return named
+
+    def _key_of(self, target: Target) -> str:
+        if target.modid:
+            return target.modid.lower()
+        if target.row is not None:
+            row = self._row(target)
+            return row.modid_key if row else ""
+        mod = _mod_of(target)
+        keys = list(ClaimedModId.objects.filter(mod=mod).values_list("key", flat=True)) if mod else []
+        if mod is None:
+            text = _("No mod %s is in the stored list of all mods. Fetch the list anew, or give its mod id.") % target
+        elif not keys:
+            text = _("%s has no mod id in the mod database: it is no mod that a server can load.") % mod
+        elif len(keys) > 1:
+            text = _("%(mod)s releases several mods: give the mod id of one (%(ids)s).") % {
+                "mod": mod, "ids": ", ".join(sorted(keys)),
+            }  # fmt: skip
+        else:
+            return keys[0]
+        self.resolver.unmet.append(Unmet("missing", str(target), text))
+        return ""
+
+    # Update
+
+    def _update_all(self, wish: Wish) -> None:
+        if not wish.targets:
+            keys = list(dict.fromkeys(row.modid_key for row in self.world.rows if row.outdated and row.modid_key))
+            if not self.world.game_version:
+                self.warnings.append(
+                    _("The server's game version isn't known, so nothing is recommended. Set it on the server's page.")
+                )
+            for key in keys:
+                self._update(key, Target(modid=key), asked_by_name=False)
+            return
+        named = self._named_mods(wish.targets)
+        self.candidates.load(key for target, key in named if target.version)
+        for target, key in {key: (target, key) for target, key in named}.values():
+            self._update(key, target, asked_by_name=True)
+
+    def _update(self, key: str, target: Target, *, asked_by_name: bool) -> None:
+        rows = self.world.of(key)
+        if not rows:
+            self.left_alone.append(_("%s isn't installed.") % (target.modid or key))
+            return
+        row = rows[0]
+        hold = self.world.holds.get(key)
+        if hold is not None:
+            who = hold.set_by_name or _("somebody")
+            reason = f": {hold.reason.rstrip('.')}" if hold.reason else ""
+            text = _("%(mod)s is held (by %(who)s%(reason)s).")
+            self.left_alone.append(text % {"mod": row, "who": who, "reason": reason})
+            return
+        release = self.candidates.named(key, target.version) if target.version else row.recommended_release
+        if target.version and release is None:
+            self._cannot(target, key)
+        elif release is None or (not target.version and not row.outdated) or _same(release.version, row.version):
+            if asked_by_name:
+                self.left_alone.append(_("%s is up to date.") % row)
+        else:
+            self._replace(row, release, self._why_update(row, release))
+
+    def _why_update(self, row: InstalledMod, release: Release) -> str:
+        if row.retracted:
+            return _("%(version)s was retracted%(reason)s.") % {
+                "version": row.version,
+                "reason": f": {row.retraction_reason.rstrip('.')}" if row.retraction_reason else "",
+            }
+        return _("%(version)s is recommended for %(game)s.") % {
+            "version": release.version,
+            "game": self.world.game_version or _("this server"),
+        }
+
+    # Roll back, restore
+
+    def _roll_back_all(self, wish: Wish) -> None:
+        named = self._named_mods(wish.targets)
+        self.candidates.load(key for _target, key in named)
+        for target, key in named:
+            self._roll_back(target, key)
+
+    def _roll_back(self, target: Target, key: str) -> None:
+        row = next(iter(self.world.of(key)), None)
+        had = history.versions_had(self.world.server, key)
+        version = target.version or next((one.version for one in had if row is None or one.version != row.version), "")
+        if not version:
+            self.left_alone.append(
+                _("No version of %s from before is known here. Name one, as %s.") % (row or key, f"{key}@1.0.0")
+            )
+            return
+        if row is not None and _same(row.version, version):
+            self.left_alone.append(_("%s is what is installed.") % row)
+            return
+        kept = KeptCopy.objects.filter(modid_key=key, version=version).order_by("-kept_at").first()
+        release = None if kept else self.candidates.named(key, version)
+        self._put_back(row, key, release, kept, _("You asked for %s again.") % version, version)
+
+    def _put_back(
+        self,
+        row: InstalledMod | None,
+        key: str,
+        release: Release | None,
+        kept: KeptCopy | None,
+        why: str,
+        version: str,
+        file_name: str = "",
+    ) -> Draft | None:
+        if release is None and kept is None:
+            text = _("%(key)s %(version)s can't be had any more: neither the mod database nor a kept copy has it.")
+            self.resolver.unmet.append(Unmet("missing", key, text % {"key": key, "version": version}))
+            return None
+        if row is not None:
+            return self._replace(row, release, why, kept=kept, file_name=file_name)
+        draft = Draft(_Action.INSTALL, key, why, release=release, kept=kept, file_name=file_name)
+        return self._add(self._with_needs(draft))
+
+    def _restore_all(self, wish: Wish) -> None:
+        copies = KeptCopy.objects.in_bulk([target.kept for target in wish.targets if target.kept is not None])
+        for target in wish.targets:
+            kept = copies.get(target.kept or 0)
+            if kept is None:
+                self.left_alone.append(_("That kept copy is gone."))
+                continue
+            row = next(iter(self.world.of(kept.modid_key)), None) if kept.modid_key else None
+            if row is not None and row.sha256 == kept.sha256:
+                self.left_alone.append(_("%s is what is installed.") % row)
+                continue
+            self._put_back(row, kept.modid_key, None, kept, _("You asked for the kept copy."), kept.version)
+
+    def _with_needs(self, draft: Draft) -> Draft:
+        """Read what a kept copy says it needs."""
+        if draft.kept is not None:
+            try:
+                kind = downloads.KINDS.get(PurePosixPath(draft.kept.stored_name).suffix.lower(), "zip")
+                with closing(keeping.open(draft.kept)) as file:
+                    info = modinfo.read_open(file, kind).info
+            except (OSError, FetchError) as error:
+                text = _("The kept copy of %(mod)s can't be read: %(why)s")
+                why = getattr(error, "text", None) or str(error)
+                self.resolver.unmet.append(Unmet("missing", draft.key, text % {"mod": draft.kept, "why": why}))
+                return draft
+            draft.kept_needs = dict(info.dependencies) if info else {}
+        return draft
+
+    # Remove, enable, disable
+
+    def _remove_all(self, wish: Wish) -> None:
+        for row in self._rows_of(wish.targets):
+            self._remove(row, _("You asked for it."))
+
+    def _remove(self, row: InstalledMod, why: str) -> Draft | None:
+        hold = self.world.holds.get(row.modid_key)
+        if hold is not None:
+            self.resolver.unmet.append(Unmet("held", row.modid_key, _("%s is held. Unhold it first.") % row))
+        return self._add(Draft(_Action.REMOVE, row.modid_key, why, row=row))
+
+    def _toggle_all(self, wish: Wish) -> None:
+        enable = wish.kind == Operation.Kind.ENABLE
+        for row in self._rows_of(wish.targets):
+            if row.enabled == enable:
+                if enable and row.disabled_by_config:
+                    text = _("%s is disabled in serverconfig.json: take it out of DisabledMods there.")
+                else:
+                    text = _("%s is enabled already.") if enable else _("%s is disabled already.")
+                self.left_alone.append(text % row)
+            else:
+                self._toggle(row, enable=enable, why=_("You asked for it."))
+
+    def _toggle(self, row: InstalledMod, *, enable: bool, why: str) -> Draft | None:
+        draft = Draft(_Action.ENABLE if enable else _Action.DISABLE, row.modid_key, why, row=row, enabled=enable)
+        if enable and row.disabled_by_config:
+            draft.notes.append(_("It stays disabled by serverconfig.json until it is taken out of DisabledMods there."))
+        other = self.world.active(row.modid_key) if enable and row.modid_key else None
+        if other is not None and other.pk != row.pk:
+            draft.notes.append(_("%s is enabled besides; the game loads only the highest version.") % _described(other))
+        return self._add(draft)
+
+    def _rows_of(self, targets: Iterable[Target]) -> Iterator[InstalledMod]:
+        seen: set[int] = set()
+        for target in targets:
+            if target.row is not None:
+                row = self._row(target)
+                found = [row] if row else []
+            else:
+                wanted = target.modid.lower()
+                found = self.world.of(wanted) or [row for row in self.world.rows if row.file_name.lower() == wanted]
+                if not found:
+                    self.left_alone.append(_("%s isn't installed.") % target)
+            for one in found:
+                if one.pk not in seen:
+                    seen.add(one.pk)
+                    yield one
+
+    def _row(self, target: Target) -> InstalledMod | None:
+        row = self._rows.get(target.row or 0)
+        if row is None:
+            self.left_alone.append(_("One of the chosen files is gone by now."))
+        return row
+
+    # In line with a list
+
+    def _align(self, wish: Wish) -> None:
+        removals = [target for target in wish.targets if target.remove]
+        for row in self._rows_of(removals):
+            self._remove(row, _("The list doesn't have it."))
+        named = self._named_mods(target for target in wish.targets if not target.remove)
+        listed = {key for _target, key in named}
+        differing = [(target, key) for target, key in named if not self._in_line(target, key)]
+        self.candidates.load(key for _target, key in differing)
+        digests = {target.sha256 for target, _key in differing if target.sha256}
+        copies = {kept.sha256: kept for kept in KeptCopy.objects.filter(sha256__in=digests)}
+        for target, key in differing:
+            hold = self.world.holds.get(key)
+            if hold is not None:
+                self.left_alone.append(_("%s is held here. Unhold it first.") % key)
+                continue
+            kept = copies.get(target.sha256)
+            if kept is not None and self._release_for(target, key) is None:
+                here = next(iter(self.world.of(key)), None)
+                self._put_back(here, key, None, kept, _("The list has it."), target.version)
+                continue
+            draft = self._install(target, key, _("The list has it."))
+            release = draft.release if draft else None
+            if release and target.sha256 and release.sha256 and release.sha256 != target.sha256 and draft:
+                draft.notes.append(_("The list names another file (SHA-256) of the same version."))
+        held = sorted(str(target.modid) for target in wish.targets if target.held)
+        if held:
+            self.warnings.append(_("The list holds these; hold them here if you want that: %s.") % ", ".join(held))
+        others = [row for row in self.world.rows if row.modid_key and row.modid_key not in listed]
+        if wish.remove_others:
+            for row in others:
+                self._remove(row, _("The list doesn't have it."))
+        elif others and not removals:
+            names = ", ".join(str(row) for row in others[:10]) + (", …" if len(others) > 10 else "")
+            self.left_alone.append(_("Not in the list, and staying: %s.") % names)
+
+    def _in_line(self, target: Target, key: str) -> bool:
+        row = next(iter(self.world.of(key)), None)
+        if row is None or not _same(row.version, target.version or row.version):
+            return False
+        if target.enabled is not None and row.enabled != target.enabled:
+            return False
+        return not target.sha256 or row.sha256 == target.sha256 or row.release_id is None
+
+    # Undo
+
+    def _undo(self, wish: Wish) -> None:
+        operation = Operation.objects.filter(pk=wish.operation or 0, server=self.world.server).first()
+        if operation is None:
+            self.left_alone.append(_("That change is no longer recorded."))
+            return
+        steps = [plans.step_from_json(one.planned) for one in operation.steps.carried_out().order_by("-position")]
+        sources = _Sources([step.old for step in steps if step.old and not step.rename_to])
+        by_group: dict[int, Draft] = {}
+        for step in steps:
+            draft = self._reverse(step, sources)
+            if draft is not None:
+                first = by_group.setdefault(step.group, draft)
+                if first is not draft:
+                    first.partners.append(draft)
+
+    def _reverse(self, step: PlannedStep, sources: "_Sources") -> Draft | None:
+        row = self._result_of(step)
+        if row is None and step.action != _Action.REMOVE:
+            self.left_alone.append(_("%s was changed since, and stays as it is.") % step.name)
+            return None
+        why = _("It was changed by what is rolled back.")
+        match step.action:
+            case _Action.INSTALL if row:
+                return self._remove(row, why)
+            case _Action.ENABLE | _Action.DISABLE if row and step.old:
+                draft = self._toggle(row, enable=step.action == _Action.DISABLE, why=why)
+                if draft is not None:
+                    draft.file_name = step.old.file_name
+                return draft
+        old = step.old
+        if old is None:
+            return None
+        if row is None and self.world.of(old.modid.lower()) and old.modid:
+            self.left_alone.append(_("%s is there again already.") % step.name)
+            return None
+        release, kept = sources.of(old)
+        draft = self._put_back(row, old.modid.lower(), release, kept, why, old.version, old.file_name)
+        if draft is not None:
+            draft.enabled = old.enabled
+        return draft
+
+    def _result_of(self, step: PlannedStep) -> InstalledMod | None:
+        """The file that the step left behind, if it is still the same."""
+        if step.rename_to and step.old:
+            folder, name, sha256 = step.old.folder, step.rename_to, step.old.sha256
+        elif step.new:
+            folder, name, sha256 = step.new.folder, step.new.file_name, step.new.sha256
+        else:
+            return None
+        return next(
+            (r for r in self.world.rows if (r.folder, r.file_name) == (folder, name) and r.sha256 == sha256), None
+        )
+
+    # All of them
+
+    def _replace(
+        self,
+        row: InstalledMod,
+        release: Release | None,
+        why: str,
+        *,
+        kept: KeptCopy | None = None,
+        file_name: str = "",
+    ) -> Draft | None:
+        """Put another file in the place of `row`; further files of the same mod go with it."""
+        hold = self.world.holds.get(row.modid_key)
+        if hold is not None:
+            self.resolver.unmet.append(Unmet("held", row.modid_key, _("%s is held. Unhold it first.") % row))
+        draft = self._add(
+            self._with_needs(
+                Draft(
+                    _Action.REPLACE,
+                    row.modid_key,
+                    why,
+                    row=row,
+                    release=release,
+                    kept=kept,
+                    file_name=file_name,
+                    enabled=loaded(row),
+                )
+            )
+        )
+        if draft is None:
+            return None
+        for other in self.world.of(row.modid_key):
+            if other.pk != row.pk and other.enabled:
+                twin = self._add(
+                    Draft(_Action.REMOVE, row.modid_key, _("The same mod is here more than once."), row=other)
+                )
+                if twin is not None:
+                    draft.partners.append(twin)
+        return draft
+
+    def _add(self, draft: Draft) -> Draft | None:
+        """Take it in, unless its file is one that nobody but a person should touch."""
+        row = draft.row
+        renames = draft.action in (_Action.ENABLE, _Action.DISABLE)
+        if row is not None:
+            path = Path(row.folder, row.file_name)
+            if not os.path.lexists(path):
+                text = _("%s can't be found by its name. Scan the server, or rename the file.")
+            elif path.is_symlink():
+                text = _("%s is a link to a file elsewhere: change it by hand.")
+            elif row.kind == InstalledMod.Kind.FOLDER and not renames:
+                text = _("%s is a folder, which vsadmin neither replaces nor removes: do it by hand.")
+            elif not row.sha256 and row.kind != InstalledMod.Kind.FOLDER:
+                text = _("%s can't be read, so it can't be kept safe: make it readable first.")
+            else:
+                return self.resolver.add(draft)
+            self.left_alone.append(text % _described(row))
+            return None
+        return self.resolver.add(draft)
+
+
+class _Sources:
+    """Where files that were replaced can be had from again; two queries."""
+
+    def __init__(self, files: Iterable[OldFile]) -> None:
+        wanted = list(files)
+        digests = {one.sha256 for one in wanted if one.sha256}
+        self._kept = {one.sha256: one for one in KeptCopy.objects.filter(sha256__in=digests).order_by("kept_at")}
+        keys = {one.modid.lower() for one in wanted if one.modid}
+        self._releases = list(
+            releases().filter(Q(sha256__in=digests) | Q(modid_key__in=keys), file_id__isnull=False, gone_since=None)
+        )
+
+    def of(self, old: OldFile) -> tuple[Release | None, KeptCopy | None]:
+        if kept := self._kept.get(old.sha256):
+            return None, kept
+        exact = next((one for one in self._releases if one.sha256 and one.sha256 == old.sha256), None)
+        same = next(
+            (r for r in self._releases if r.modid_key == old.modid.lower() and _same(r.version, old.version)), None
+        )
+        return exact or same, None
+
+
+def _mod_of(target: Target) -> Mod | None:
+    """By the number in the address of its page, else by its own; or by the page's name."""
+    if target.number is not None:
+        return Mod.objects.filter(asset_id=target.number).first() or Mod.objects.filter(mod_id=target.number).first()
+    return Mod.objects.filter(alias__iexact=target.alias).first() if target.alias else None
+
+
+def _same(one: str, other: str) -> bool:
+    parsed = versions.parse(one)
+    return one == other or (parsed is not None and parsed == versions.parse(other))
+
+
+def _described(row: InstalledMod) -> str:
+    return f"{row} ({row.file_name})"

@@ -1,0 +1,219 @@
+"""From drafts to steps: names on disk, groups, where replaced files go, what a person should know of each."""
+
+import os
+import re
+import unicodedata
+from datetime import timedelta
+from pathlib import Path, PurePosixPath
+
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from cache import known
+from mods import conf, versions, wording
+from mods.downloads import cache_key
+from mods.models import GameServer, InstalledMod, Release, Step
+from mods.plans import NewFile, OldFile, PlannedStep
+from mods.resolving import Draft, World, groups
+
+_DISABLED = ".disabled"
+_UNSAFE = re.compile(r"[^A-Za-z0-9._+-]+")
+_MAX_NAME = 100
+
+
+class Stepper:
+    """From drafts to steps: names on disk, groups, where replaced files go, what a person should know."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._taken: dict[str, set[str]] = {}
+
+    def of(self, drafts: list[Draft]) -> tuple[PlannedStep, ...]:
+        numbers = groups(drafts)
+        keys = {cache_key(release.file_id) for draft in drafts for release in _releases_of(draft) if release.file_id}
+        self._digests = known.digests(keys)
+        self._cached = known.at_hand(keys)
+        for row in self._world.rows:
+            self._names(row.folder).add(_folded(row.file_name))
+        for draft in drafts:  # what goes makes room
+            if draft.row is not None:
+                self._names(draft.row.folder).discard(_folded(draft.row.file_name))
+        ordered = sorted(drafts, key=lambda draft: numbers[draft])
+        return tuple(self._step(draft, numbers[draft]) for draft in ordered)
+
+    def _step(self, draft: Draft, group: int) -> PlannedStep:
+        new = self._new(draft)
+        compatibility = ""
+        if draft.release is not None:
+            compatibility = versions.compatibility(draft.release.game_versions, self._world.game_version).value
+        elif new is not None or draft.action == Step.Action.ENABLE:
+            compatibility = draft.row.compatibility if draft.row and draft.kept is None else "not_verified"
+        return PlannedStep(
+            action=draft.action.value,
+            group=group,
+            why=draft.why,
+            old=self._old(draft.row) if draft.row else None,
+            new=new,
+            rename_to=self._rename_to(draft),
+            compatibility=compatibility,
+            notes=(*draft.notes, *self._notes(draft)),
+        )
+
+    def _old(self, row: InstalledMod) -> OldFile:
+        key, because = self._goes_to(row)
+        return OldFile(
+            folder=row.folder,
+            file_name=row.file_name,
+            sha256=row.sha256,
+            size=row.size,
+            modid=row.modid,
+            version=row.version,
+            name=row.name,
+            kind=row.kind,
+            enabled=row.enabled,
+            cache_key=key,
+            keep_because=because,
+        )
+
+    def _goes_to(self, row: InstalledMod) -> tuple[str, str]:
+        """Under which key of the cache the file can be had again, or why it must be kept."""
+        release = row.release
+        if row.retracted:
+            return "", _("It was retracted from the mod database.")
+        if release is None or release.file_id is None:
+            return "", _("The mod database doesn't have this version.")
+        if release.gone_since is not None:
+            return "", _("It is gone from the mod database.")
+        key = cache_key(release.file_id)
+        digest = self._digests.get(key) or release.sha256
+        if not digest:
+            return "", _("It isn't known whether the mod database's file is the same, byte for byte.")
+        if digest != row.sha256:
+            return "", _("The mod database's file of this version is another one.")
+        return key, ""
+
+    def _new(self, draft: Draft) -> NewFile | None:
+        if draft.action not in (Step.Action.INSTALL, Step.Action.REPLACE):
+            return None
+        folder = draft.row.folder if draft.row else _first_folder(self._world.server)
+        release, kept = draft.release, draft.kept
+        if release is not None:
+            ending = PurePosixPath(release.file_name).suffix.lower()
+            name = self._free_name(folder, release.modid or draft.key, release.version, ending, draft)
+            return NewFile(
+                folder=folder,
+                file_name=name,
+                sha256=release.sha256,
+                size=release.size or 0,
+                modid=release.modid,
+                version=release.version,
+                name=release.mod.name,
+                release=release.pk,
+                file_id=release.file_id,
+                at_hand=release.file_id is not None and cache_key(release.file_id) in self._cached,
+            )
+        if kept is None:
+            return None
+        ending = PurePosixPath(kept.stored_name).suffix.lower()
+        return NewFile(
+            folder=folder,
+            file_name=self._free_name(folder, kept.modid or kept.name, kept.version, ending, draft),
+            sha256=kept.sha256,
+            size=kept.size,
+            modid=kept.modid,
+            version=kept.version,
+            name=kept.name,
+            kept=kept.pk,
+            at_hand=True,
+        )
+
+    def _rename_to(self, draft: Draft) -> str:
+        row = draft.row
+        if row is None or draft.action not in (Step.Action.ENABLE, Step.Action.DISABLE):
+            return ""
+        bare = row.file_name.removesuffix(_DISABLED)
+        wanted = draft.file_name or (bare if draft.enabled else bare + _DISABLED)
+        return self._free(row.folder, wanted)
+
+    def _free_name(self, folder: str, modid: str, version: str, ending: str, draft: Draft) -> str:
+        """A name of ours that nothing in the folder has; never the API's or the author's as it is."""
+        suffix = "" if draft.enabled or (draft.row is not None and draft.row.enabled) else _DISABLED
+        if draft.file_name:
+            return self._free(folder, draft.file_name.removesuffix(_DISABLED) + suffix)
+        stem = _UNSAFE.sub("_", f"{modid}_{version}" if version else modid).lstrip("._+-")[:_MAX_NAME] or "mod"
+        return self._free(folder, f"{stem}{ending}{suffix}")
+
+    def _free(self, folder: str, name: str) -> str:
+        """The name, or one with a number where something else has it already."""
+        names = self._names(folder)
+        bare = name.removesuffix(_DISABLED)
+        stem, dot, ending = bare.rpartition(".")
+        tail = name[len(bare) :]
+        wanted, number = name, 1
+        while _folded(wanted) in names:
+            number += 1
+            wanted = f"{stem or bare}-{number}{dot}{ending if stem else ''}{tail}"
+        names.add(_folded(wanted))
+        return wanted
+
+    def _names(self, folder: str) -> set[str]:
+        """What stands in the folder, as disks that don't tell letter case or accents' spelling apart see it."""
+        if folder not in self._taken:
+            try:
+                self._taken[folder] = {_folded(name) for name in os.listdir(folder)}
+            except OSError:
+                self._taken[folder] = set()
+        return self._taken[folder]
+
+    def _notes(self, draft: Draft) -> list[str]:
+        release = draft.release
+        if release is None:
+            return []
+        notes = []
+        game = self._world.game_version
+        listed = wording.game_versions(release.game_versions) or _("no game version")
+        match versions.compatibility(release.game_versions, game):
+            case versions.Compatibility.INCOMPATIBLE:
+                notes.append(_("Not made for %(game)s: it names %(listed)s.") % {"game": game, "listed": listed})
+            case versions.Compatibility.NOT_VERIFIED if game:
+                notes.append(_("Not verified for %(game)s: it names %(listed)s.") % {"game": game, "listed": listed})
+        if release.retracted:
+            reason = f": {release.retraction_reason.rstrip('.')}" if release.retraction_reason else ""
+            notes.append(_("This release was retracted%s.") % reason)
+        parsed = versions.parse(release.version)
+        if parsed is not None and parsed.is_prerelease:
+            notes.append(_("It is a prerelease."))
+        if release.file_side == "client":
+            notes.append(_("It is for players' own games only; a server doesn't need it."))
+        age = timezone.now() - release.created if release.created else None
+        soak = conf.SOAK_DAYS.get()
+        if age is not None and timedelta(0) <= age < timedelta(days=soak):
+            days = age.days
+            notes.append(
+                ngettext("Released %d day ago", "Released %d days ago", days) % days
+                + " "
+                + ngettext("(young: less than %d day).", "(young: less than %d days).", soak) % soak
+                if days
+                else _("Released today: others have hardly tried it yet.")
+            )
+        if draft.row is not None and versions.newer(draft.row.version, release.version):
+            notes.append(_("This is older than what is installed."))
+        return notes
+
+
+def _releases_of(draft: Draft) -> list[Release]:
+    found = [draft.release] if draft.release else []
+    if draft.row is not None and draft.row.release is not None:
+        found.append(draft.row.release)
+    return found
+
+
+def _first_folder(server: GameServer) -> str:
+    if server.mod_folders:
+        return str(server.mod_folders[0]["path"])
+    return str(Path(server.data_dir) / "Mods")
+
+
+def _folded(name: str) -> str:
+    return unicodedata.normalize("NFC", name).casefold()

@@ -1,0 +1,15 @@
+"""Fixtures for the tests of changes."""
+
+from collections.abc import Callable
+
+import pytest
+
+from conftest import ServerDir
+from demo.moddb import ModDatabase
+from mods.tests.planned import Stage
+
+
+@pytest.fixture
+def stage(server_dir: Callable[..., ServerDir], mod_database: ModDatabase) -> Stage:
+    """A server of game version 1.21.5 and a mod database, to make plans in."""
+    return Stage(server_dir(game_version="1.21.5"), mod_database)
