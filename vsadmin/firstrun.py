@@ -4,9 +4,7 @@ import contextlib
 import hashlib
 import os
 import secrets
-import shutil
 import sqlite3
-import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +16,7 @@ from django.db import Error, connection, transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from vsadmin import dbcopy
 from vsadmin.lib import conf
 
 Say = Callable[[str], None]
@@ -46,7 +45,6 @@ ADMIN_PASSWORD = conf.declare(
 
 #: Copies of the database that are kept.
 KEPT_COPIES = 3
-_PG_DUMP_SECONDS = 600
 # Without those that look alike.
 _PASSWORD_LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"  # noqa: S105  # an alphabet, no password
 
@@ -134,8 +132,8 @@ def _copy_aside() -> str:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         os.close(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600))
         if connection.vendor == "sqlite":
-            _copy_sqlite(draft)
-        elif reason := _dump_postgresql(draft):
+            dbcopy.copy_sqlite(draft)
+        elif reason := dbcopy.dump_postgresql(draft):
             draft.unlink()
             return _("No copy of the database was made: %s") % reason
         _sync(draft)
@@ -149,37 +147,6 @@ def _copy_aside() -> str:
             _("Nothing was changed. Check that %s can be written and the disk isn't full.") % folder,
         ) from error
     return _("Copied the database to %s.") % target
-
-
-def _copy_sqlite(target: Path) -> None:
-    connection.ensure_connection()
-    with contextlib.closing(sqlite3.connect(target)) as copy:
-        connection.connection.backup(copy)
-
-
-def _dump_postgresql(target: Path) -> str:
-    """Dump with the client's pg_dump; returns why there is none, "" where there is."""
-    program = shutil.which("pg_dump")
-    if program is None:
-        return _("pg_dump isn't installed (sudo apt install postgresql-client).")
-    arguments, environment = connection.client.settings_to_cmd_args_env(connection.settings_dict, [])
-    command = [program, "--format=custom", "--no-password", f"--file={target}", *arguments[1:]]
-    try:
-        done = subprocess.run(  # noqa: S603  # a fixed program; the rest is the owner's own setting
-            command,
-            env={**os.environ, **(environment or {})},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=_PG_DUMP_SECONDS,
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        return _first_line(error)
-    if done.returncode == 0:
-        return ""
-    return (done.stderr.strip().splitlines() or [f"pg_dump: {done.returncode}"])[-1]
 
 
 def _sync(path: Path) -> None:

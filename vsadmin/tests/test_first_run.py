@@ -15,7 +15,7 @@ from django.db import OperationalError, connection
 from django.db.backends.sqlite3.base import DatabaseWrapper
 from pytest_django.plugin import DjangoDbBlocker
 
-from vsadmin import firstrun
+from vsadmin import dbcopy, firstrun
 from vsadmin.firstrun import CannotStart
 
 User = get_user_model()
@@ -39,6 +39,7 @@ def own_connection(
     facts = {**connection.settings_dict, "ENGINE": "sqlite3", "NAME": str(data_dir / "vsadmin.sqlite3"), "OPTIONS": {}}
     own = DatabaseWrapper(facts, "own")
     monkeypatch.setattr(firstrun, "connection", own)
+    monkeypatch.setattr(dbcopy, "connection", own)
     with django_db_blocker.unblock():
         yield own
     own.close()
@@ -124,7 +125,7 @@ def test_without_a_copy_nothing_is_migrated(
         raise sqlite3.OperationalError("database or disk is full")
 
     plan(monkeypatch, ["mods.0002_more"])
-    monkeypatch.setattr(firstrun, "_copy_sqlite", full)
+    monkeypatch.setattr(dbcopy, "copy_sqlite", full)
     with pytest.raises(CannotStart, match="disk is full") as refusal:
         firstrun.prepare_database(lambda text: None)
     assert "Nothing was changed" in refusal.value.remedy
@@ -188,6 +189,7 @@ def test_postgresql_is_dumped(
     facts = {"NAME": "panel", "USER": "me", "PASSWORD": "secret", "HOST": "127.0.0.1", "PORT": 5432, "OPTIONS": {}}
     stand_in = SimpleNamespace(vendor="postgresql", settings_dict=facts, client=DatabaseClient(connection))
     monkeypatch.setattr(firstrun, "connection", stand_in)
+    monkeypatch.setattr(dbcopy, "connection", stand_in)
     monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
     plan(monkeypatch, ["mods.0002_more"])
     said: list[str] = []

@@ -1,0 +1,52 @@
+"""`restore`: a backup put in the place of what is here."""
+
+import sys
+from argparse import ArgumentParser
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+from django.utils.translation import gettext as _
+
+from vsadmin import backup
+
+
+class Command(BaseCommand):
+    help = (
+        "Replaces the database and the secret key by those of a backup, and adds its kept copies. Stop vsadmin first. "
+        "What is here is backed up before; asks unless --yes is given."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("file", type=Path, help="a file that `backup` made")
+        parser.add_argument("--yes", action="store_true", help="don't ask")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        source: Path = options["file"].absolute()
+        try:
+            held = backup.look(source)
+            self.stdout.write(
+                _("%(file)s: made %(when)s by vsadmin %(version)s (%(vendor)s), %(kept)d kept copies.")
+                % {
+                    "file": source, "when": f"{held.made_at:%Y-%m-%d %H:%M} UTC", "version": held.version,
+                    "vendor": held.vendor, "kept": held.kept_copies,
+                }
+            )  # fmt: skip
+            if backup.is_running():
+                raise CommandError(
+                    _("vsadmin is running. Stop it first (a few minutes after that it counts as stopped).")
+                )
+            if not options["yes"] and not self._agreed():
+                raise CommandError(_("Nothing was changed."))
+            before = backup.default_name()
+            backup.make(before)
+            self.stdout.write(_("What was here is in %s.") % before)
+            backup.restore(source)
+        except backup.BackupError as error:
+            raise CommandError(str(error)) from error
+        self.stdout.write(_("Restored. Start vsadmin again: ./run.sh"))
+
+    def _agreed(self) -> bool:
+        if not sys.stdin.isatty():
+            raise CommandError(_("This replaces the database. Say --yes if that is meant."))
+        return input(_("Replace what is here by it? [y/N] ")).strip().lower() in {"y", "yes"}
