@@ -47,7 +47,7 @@ _MAX_CMDLINE = 64 * 1024
 
 @dataclass(frozen=True)
 class Found:
-    """A data folder: what is in it, or why it can't be read and the step that mends it."""
+    """A data folder: what is in it, or why it can't be read and the step, perhaps a command, that mends it."""
 
     path: Path
     running: bool = False
@@ -55,10 +55,11 @@ class Found:
     mods: int = 0
     problem: str = ""
     remedy: str = ""
+    command: str = ""
 
     def __str__(self) -> str:
         if self.problem:
-            return f"{self.path}: {self.problem} {self.remedy}".rstrip()
+            return " ".join(filter(None, (f"{self.path}:", self.problem, self.remedy, self.command)))
         game = _("game %s") % self.game_version if self.game_version else _("game version unknown")
         count = ngettext("%d mod", "%d mods", self.mods) % self.mods
         state = " · " + _("running now") if self.running else ""
@@ -109,7 +110,7 @@ def _look(path: Path, *, running: bool) -> Found | None:
         folder = serverdir.read(path)
     except serverdir.Unusable as unusable:
         if running or _is_closed_server(path):
-            return Found(path, running, problem=unusable.text, remedy=unusable.remedy)
+            return Found(path, running, problem=unusable.text, remedy=unusable.remedy, command=unusable.command)
         return None
     return Found(path, running, folder.game_version, serverdir.count_mods(folder))
 

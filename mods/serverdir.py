@@ -9,7 +9,7 @@ import stat
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeGuard
+from typing import NamedTuple, TypeGuard
 
 from django.utils.translation import gettext as _
 
@@ -24,16 +24,26 @@ _VERSION_FILE = re.compile(r"^version-v?(\d{1,4}\.\d{1,4}\.\d{1,4}(?:-[0-9A-Za-z
 _MOD_ENDINGS = (".zip", ".cs", ".dll")
 
 
-class Unusable(Exception):
-    """The folder can't serve as a server's data folder: `text` says why, `remedy` which command or step mends it."""
+class Remedy(NamedTuple):
+    """What mends something: a sentence that says it, or that introduces the command that does."""
 
-    def __init__(self, text: str, remedy: str = "") -> None:
+    words: str
+    command: str = ""
+
+
+class Unusable(Exception):
+    """The folder can't serve as a server's data folder: `text` says why, `remedy` and `command` what mends it.
+
+    As one text, the command stands at the end on a line of its own.
+    """
+
+    def __init__(self, text: str, remedy: str | Remedy = "") -> None:
         super().__init__(text)
         self.text = text
-        self.remedy = remedy
+        self.remedy, self.command = remedy if isinstance(remedy, Remedy) else Remedy(remedy)
 
     def __str__(self) -> str:
-        return f"{self.text} {self.remedy}".strip()
+        return "\n".join(filter(None, (f"{self.text} {self.remedy}".strip(), self.command)))
 
 
 @dataclass(frozen=True)
@@ -48,7 +58,8 @@ class ServerFolder:
     game_version_source: str
     #: Entries of `WorldConfig.DisabledMods`: `id@version` or bare `id`.
     disabled_mods: tuple[str, ...]
-    #: What else a person should know, such as a `ModPaths` entry that doesn't exist.
+    #: What else a person should know, such as a `ModPaths` entry that isn't a folder. Of `mod_folders` that can't be
+    #: listed nothing is said here.
     notes: tuple[str, ...] = field(default=())
 
 
@@ -128,14 +139,14 @@ def kind_of(name: str, *, is_dir: bool) -> str:
     return ending[1:] if ending in _MOD_ENDINGS else ""
 
 
-def remedy(path: Path) -> str:
-    """The command that lets the user running vsadmin read the folder."""
+def remedy(path: Path) -> Remedy:
+    """How the user running vsadmin is let into a folder that is closed to it."""
     blocked = path
     for parent in reversed(path.parents):
         if parent.is_dir() and not os.access(parent, os.X_OK):
             blocked = parent
             break
-    return _("Let vsadmin's user in: %s") % f'sudo setfacl -R -m "u:$(id -un):rX" {_quoted(blocked)}'
+    return Remedy(_("Let vsadmin's user in:"), f'sudo setfacl -R -m "u:$(id -un):rX" {_quoted(blocked)}')
 
 
 def _quoted(path: Path) -> str:
@@ -172,18 +183,22 @@ def _mod_folders(path: Path, config: dict[str, object], notes: list[str]) -> tup
         if not _is_text(entry) or entry.strip() == "Mods":
             continue
         place = path / manifest.clean(entry.strip(), _MAX_PATH)
+        real = os.path.realpath(place)
         try:
-            real = os.path.realpath(place)
             if real in seen or _is_the_games_own(place):
                 continue
-            found = place.is_dir()
-        except OSError as error:  # a name that no disk takes, or a folder that is closed to us
+            if not stat.S_ISDIR(place.stat().st_mode):
+                raise NotADirectoryError
+        except (FileNotFoundError, PermissionError):
+            pass  # perhaps for a while only: it stays among the folders, and who lists them tells of it
+        except NotADirectoryError:
+            notes.append(_("ModPaths of serverconfig.json names %s, which isn't a folder.") % place)
+            continue
+        except OSError as error:  # a name that no disk takes
             words = {"folder": place, "why": error.strerror}
             notes.append(_("ModPaths of serverconfig.json names %(folder)s, which can't be read: %(why)s.") % words)
             continue
         seen.add(real)
-        if not found:
-            notes.append(_("ModPaths of serverconfig.json names %s, which can't be found.") % place)
         folders.append(place)
     return tuple(folders)
 

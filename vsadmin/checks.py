@@ -42,7 +42,7 @@ def first_server_can_be_read(**kwargs: Any) -> list[CheckMessage]:
         serverdir.check(path)
     except serverdir.Unusable as problem:
         text = _("VS_SERVER_DATA_DIR: %s") % problem.text
-        return [Warning(text, hint=problem.remedy or None, id=SERVER_FOLDER)]
+        return [Warning(text, hint=f"{problem.remedy} {problem.command}".strip() or None, id=SERVER_FOLDER)]
     return []
 
 
@@ -90,3 +90,8 @@ def explain(messages: Iterable[CheckMessage]) -> str:
 def errors_among(messages: Iterable[CheckMessage]) -> list[CheckMessage]:
     """Those that keep vsadmin from starting."""
     return [message for message in messages if message.is_serious() and not message.is_silenced()]
+
+
+def warnings_among(messages: Iterable[CheckMessage]) -> list[CheckMessage]:
+    """Those that a person should know while vsadmin runs."""
+    return [message for message in messages if not message.is_serious() and not message.is_silenced()]

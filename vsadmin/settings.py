@@ -18,7 +18,7 @@ import environ
 from django.utils.translation import gettext_lazy as _
 
 from vsadmin import __version__
-from vsadmin.lib import conf
+from vsadmin.lib import conf, mail
 
 # Lets `ModelAdmin[GameServer]` and its like be written where the types want it.
 django_stubs_ext.monkeypatch()
@@ -304,6 +304,30 @@ SECURE_REFERRER_POLICY = "same-origin"
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if CSRF_TRUSTED_ORIGINS else None
 X_FRAME_OPTIONS = "DENY"
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 20_000  # "select all" on a long list
+
+# --- e-mail ---------------------------------------------------------------------------------------
+
+
+def _email() -> dict[str, Any]:
+    """What EMAIL_URL says. Without it, or with one that can't be used, nothing is sent."""
+    url = os.environ.get("EMAIL_URL", "").strip()
+    try:
+        return mail.settings_of(url) if url else mail.NONE_IS_SENT
+    except conf.Malformed as error:
+        SETTING_PROBLEMS.append(
+            (
+                "vsadmin.E008",
+                f"EMAIL_URL can't be used: {error}",
+                "Write EMAIL_URL=smtp+tls://user:password@mail.example.com:587 (smtp+ssl:// for TLS from the start, "
+                "smtp:// for none), with special characters of the password percent-encoded, or leave it out: then no "
+                "e-mail is sent.",
+            )
+        )
+        return mail.NONE_IS_SENT
+
+
+globals().update(_email())
+EMAIL_TIMEOUT = 10  # seconds
 
 # --- background tasks -----------------------------------------------------------------------------
 

@@ -12,13 +12,15 @@ import select
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Protocol
 
-from django.db import Error, close_old_connections, connection
+from django.db import Error, connection
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -65,7 +67,7 @@ class Child:
             stdin=subprocess.DEVNULL,
             pass_fds=self._pass_fds,
             start_new_session=True,
-            preexec_fn=lambda: _end_with(parent),  # safe: this process has one thread
+            preexec_fn=lambda: _end_with(parent),  # safe beside a look's thread: it takes no lock
         )
 
     @property
@@ -138,7 +140,7 @@ class Pulse:
         self._since = 0.0
 
     def begin(self, now: float) -> None:
-        """It was just started: it has its time to beat first."""
+        """It was just started, or couldn't be heard until now: it has its time to beat first."""
         self._since = now
 
     def seen(self, beat: object, now: float) -> None:
@@ -172,43 +174,85 @@ class Restarts:
 
 
 class Record(Protocol):
-    """Where the worker's heartbeat is read and its restarts are written."""
+    """Where the worker's heartbeat is read and its restarts are written; each raises `django.db.Error`, or hangs."""
 
     def beat(self) -> object: ...
 
     def restarts(self, count: int) -> None:
         """How many there were in the window, each time that changes."""
 
+    def close(self) -> None:
+        """Let go of what a look took; called in its thread."""
+
 
 class DatabaseRecord:
-    """The worker's row, which the panel shows. A database that doesn't answer is no reason to do anything."""
+    """The worker's row, which the panel shows."""
 
     def __init__(self) -> None:
-        self._failures = 0
         self._restarts = 0
 
     def beat(self) -> object:
-        """The last heartbeat; something new each time while the database doesn't answer."""
-        try:
-            close_old_connections()
-            return Worker.load().beat_at
-        except Error:
-            self._let_go()
-            return f"no answer {self._failures}"
+        return Worker.load().beat_at
 
     def restarts(self, count: int) -> None:
         fields: dict[str, object] = {"restarts": count}
         if count > self._restarts:
             fields["restarted_at"] = timezone.now()
+        Worker.write(**fields)
         self._restarts = count
-        with contextlib.suppress(Error):
-            close_old_connections()
-            Worker.write(**fields)
 
-    def _let_go(self) -> None:
-        self._failures += 1
-        with contextlib.suppress(Error):
-            connection.close()
+    def close(self) -> None:
+        connection.close()
+
+
+class Looks:
+    """Looks at the record, each time in a thread of its own.
+
+    A database that is frozen, unlike one that is down, may keep a look waiting for ever; nobody waits for it then,
+    not even the end of the process.
+    """
+
+    #: So many times the next look lets one that is under way go on. Then it counts as lost: its connection may be one
+    #: of which nothing will ever be heard again, while the database answers others.
+    PATIENCE = 18
+
+    def __init__(self, record: Record) -> None:
+        self._record = record
+        self._recorded = -1
+        self._look: Future[object] | None = None
+        self._waited = 0
+
+    def begin(self, restarts: int) -> bool:
+        """Start a look, which also writes the number of restarts where it changed; False where one is under way."""
+        if self._look is not None and self._waited < self.PATIENCE:
+            self._waited += 1
+            return False
+        self._look, self._waited = Future(), 0
+        threading.Thread(target=self._run, args=(self._look, restarts), name="look", daemon=True).start()
+        return True
+
+    def result(self) -> Future[object] | None:
+        """The look that has returned, once: its result is the heartbeat, its exception what it raised."""
+        look = self._look
+        if look is None or not look.done():
+            return None
+        self._look = None
+        return look
+
+    def _run(self, look: Future[object], restarts: int) -> None:
+        try:
+            try:
+                if restarts != self._recorded:
+                    self._record.restarts(restarts)
+                    self._recorded = restarts
+                beat = self._record.beat()
+            finally:
+                with contextlib.suppress(Error):
+                    self._record.close()
+        except Exception as error:  # noqa: BLE001  # the loop raises what isn't the database's
+            look.set_exception(error)
+        else:
+            look.set_result(beat)
 
 
 class Supervisor:
@@ -227,14 +271,14 @@ class Supervisor:
     ) -> None:
         self._web = web
         self._worker = worker
-        self._record = record
+        self._looks = Looks(record)
         self._say = say
         self._first_answer = first_answer
         self._timing = timing or Timing()
         self._clock = clock
         self._pulse = Pulse(self._timing.silent)
         self._restarts = Restarts(self._timing.restarts, self._timing.window)
-        self._recorded = -1
+        self._next_look = clock()
         self._asked_to_stop = 0
 
     def run(self, meanwhile: Callable[[], None] | None = None) -> int:
@@ -256,15 +300,11 @@ class Supervisor:
                     self._first_answer.close()
 
     def _watch(self, wakeup: int) -> int:
-        next_look = self._clock()
         while not self._asked_to_stop:
             if self._web.has_ended():
                 return self._give_up("web_server_died", _("The web server ended (%s).") % _how(self._web.end()))
             now = self._clock()
-            if now >= next_look:
-                next_look = now + self._timing.look
-                self._pulse.seen(self._record.beat(), now)
-                self._record_restarts(now)
+            self._look(now)
             if self._worker.has_ended():
                 reason = _("ended (%s)") % _how(self._worker.end())
             elif self._pulse.is_silent(now):
@@ -275,6 +315,24 @@ class Supervisor:
             if not self._restart_worker(reason, now):
                 return 1
         return 0
+
+    def _look(self, now: float) -> None:
+        """Take what the last look saw, and begin the next one when it is time.
+
+        What isn't known is no silence: while the database doesn't answer the worker can't write its heartbeat either,
+        and to restart it would only use up the restarts and take the panel down. So neither a look that failed nor one
+        that hasn't returned by the time of the next counts against it, and once the database answers again, the worker
+        has its whole time to beat. Silence is the same old heartbeat, seen for three minutes.
+        """
+        if (seen := self._looks.result()) is not None:
+            try:
+                self._pulse.seen(seen.result(), now)
+            except Error:
+                self._pulse.begin(now)
+        if now >= self._next_look:
+            self._next_look = now + self._timing.look
+            if not self._looks.begin(self._restarts.count(now)):
+                self._pulse.begin(now)
 
     def _restart_worker(self, reason: str, now: float) -> bool:
         """Start the worker anew; False where it was restarted often enough."""
@@ -290,14 +348,8 @@ class Supervisor:
         self._worker.end()
         self._worker.start()
         self._pulse.begin(now)
-        self._record_restarts(now)
+        self._next_look = now  # the panel says so at once
         return True
-
-    def _record_restarts(self, now: float) -> None:
-        count = self._restarts.count(now)
-        if count != self._recorded:
-            self._recorded = count
-            self._record.restarts(count)
 
     def _give_up(self, event: str, text: str) -> int:
         logs.event(event, level=logging.ERROR, reason=text)

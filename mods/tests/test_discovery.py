@@ -93,7 +93,9 @@ def test_a_folder_that_may_not_be_read_comes_with_the_command(root: Path, monkey
     monkeypatch.setattr("os.access", lambda path, mode: Path(path) != place)
     (found,) = discovery.find(root)
     assert "permission denied" in found.problem
-    assert "setfacl" in found.remedy
+    assert found.remedy == "Let vsadmin's user in:"
+    assert found.command.startswith("sudo setfacl ")
+    assert str(found).endswith(f"permission denied. Let vsadmin's user in: {found.command}")
 
 
 def test_a_path_in_a_container_is_left_out(root: Path) -> None:

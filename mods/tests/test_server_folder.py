@@ -41,8 +41,9 @@ def test_a_folder_that_may_not_be_read_names_the_command(
     monkeypatch.setattr(os, "scandir", refuse)
     with pytest.raises(serverdir.Unusable, match="permission denied") as told:
         serverdir.check(folder.path)
-    assert "setfacl" in told.value.remedy
-    assert "it'\\''s" in told.value.remedy, "the path is quoted for the shell"
+    assert told.value.command.startswith("sudo setfacl ")
+    assert "it'\\''s" in told.value.command, "the path is quoted for the shell"
+    assert str(told.value).splitlines() == [f"{told.value.text} {told.value.remedy}", told.value.command]
 
 
 @pytest.mark.parametrize(
@@ -67,14 +68,45 @@ def test_an_odd_serverconfig_is_survived(server_dir: MakeServer, config: str) ->
 
 
 @pytest.mark.parametrize("entry", ["a" * 300, "\\ud800x", "a\\u0000b", "/dev/null/x"])
-def test_a_mod_path_that_no_disk_takes_is_a_note(server_dir: MakeServer, entry: str) -> None:
+def test_a_mod_path_that_no_disk_takes_is_survived(server_dir: MakeServer, entry: str) -> None:
     folder = server_dir()
     config = f'{{"ModPaths": ["Mods", "{entry}"], "DisabledMods": ["{entry}"]}}'
     (folder.path / "serverconfig.json").write_text(config)
     found = serverdir.read(folder.path)
-    assert found.notes
-    "".join([*found.notes, *found.disabled_mods]).encode()  # can be stored
+    assert found.notes or len(found.mod_folders) == 2
+    "".join([*found.notes, *found.disabled_mods, *map(str, found.mod_folders)]).encode()  # can be stored
     assert "\0" not in "".join(found.disabled_mods)
+
+
+def test_a_mod_path_that_is_no_folder_is_said_to_be_none(server_dir: MakeServer, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    given = ["/dev/null", str(tmp_path / "file"), str(tmp_path / "file" / "inside")]
+    folder = server_dir()
+    folder.configure(ModPaths=given)
+    found = serverdir.read(folder.path)
+    assert found.mod_folders == (folder.mods,)
+    assert list(found.notes) == [
+        f"ModPaths of serverconfig.json names {place}, which isn't a folder." for place in given
+    ]
+
+
+def test_a_mod_path_that_is_missing_or_closed_stays_a_mod_folder(
+    server_dir: MakeServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Perhaps for a while only, so its mods aren't forgotten; the scan says why it can't list it."""
+    real = Path.stat
+
+    def refuse(path: Path, **options: bool) -> os.stat_result:
+        if "closed" in path.parts:
+            raise PermissionError(13, "Permission denied")
+        return real(path, **options)
+
+    monkeypatch.setattr(Path, "stat", refuse)
+    folder = server_dir()
+    folder.configure(ModPaths=[str(tmp_path / "gone"), str(tmp_path / "closed")])
+    found = serverdir.read(folder.path)
+    assert found.mod_folders == (folder.mods, tmp_path / "gone", tmp_path / "closed")
+    assert found.notes == ()
 
 
 def test_a_closed_neighbour_does_not_hide_the_version_file(

@@ -35,9 +35,12 @@ def web_link(url: str) -> str:
     return url if usable and not any(character.isspace() for character in url) else ""
 
 
-def with_command(remedy: str) -> SafeString | str:
-    """A remedy whose command, if it ends with one (`sudo …`), stands in a block of its own that can be copied."""
-    words, start, command = remedy.partition("sudo ")
-    if not start:
-        return remedy
-    return format_html('{}<span class="command"><code>{}</code></span>', words, start + command)
+def with_command(text: str) -> SafeString | str:
+    """A text whose second line, if it has one, is a command, which gets a block of its own that can be copied."""
+    words, _line, command = text.partition("\n")
+    return format_html("{} {}", words, command_block(command)) if command else words
+
+
+def command_block(command: str) -> SafeString:
+    """A command that can be copied."""
+    return format_html('<span class="command"><code>{}</code></span>', command)

@@ -11,6 +11,7 @@ import pytest
 from django.conf import settings
 from django.core.checks import CheckMessage, run_checks
 
+from mods import serverdir
 from vsadmin import checks
 from vsadmin.lib import conf
 
@@ -49,6 +50,15 @@ def test_a_malformed_setting(monkeypatch: pytest.MonkeyPatch, name: str, text: s
     assert message.msg.startswith(f"{name} is {text!r}")
     assert message.hint
     assert checks.errors_among([message]) == [message]
+
+
+def test_a_closed_server_folder_comes_with_the_command(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def refuse(path: Path) -> None:
+        raise serverdir.Unusable("It can't be read.", serverdir.Remedy("Let it in:", "setfacl x"))
+
+    monkeypatch.setenv("VS_SERVER_DATA_DIR", str(tmp_path))
+    monkeypatch.setattr(serverdir, "check", refuse)
+    assert [message.hint for message in ours()] == ["Let it in: setfacl x"]
 
 
 def test_each_malformed_setting_is_told(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -111,13 +111,14 @@ def test_each_figure_leads_to_its_list(admin_client: Client) -> None:
 
 def test_no_server_shows_what_was_found(admin_client: Client, found: list[discovery.Found]) -> None:
     found.append(discovery.Found(Path("/srv/vs/data"), running=True, game_version="1.21.5", mods=117))
-    found.append(discovery.Found(Path("/home/a b&c"), problem="It can't be read.", remedy="Let it in: sudo setfacl x"))
+    closed = discovery.Found(Path("/home/a b&c"), problem="It can't be read.", remedy="Let it in:", command="setfacl x")
+    found.append(closed)
     text = page(admin_client)
     assert "<h1>Welcome to vsadmin</h1>" in text
     assert 'href="/admin/mods/gameserver/add/?data_dir=%2Fsrv%2Fvs%2Fdata&amp;name=vs"' in text
     assert "Game version 1.21.5, 117 mods" in text
     assert "/home/a b&amp;c" in text
-    assert "<code>sudo setfacl x</code>" in text
+    assert 'Let it in: <span class="command"><code>setfacl x</code></span>' in text
     assert text.count("gameserver/add/?data_dir") == 1, "what can't be read can't be added"
     form = admin_client.get("/admin/mods/gameserver/add/?data_dir=%2Fsrv%2Fvs%2Fdata&name=vs").text
     assert 'value="/srv/vs/data"' in form

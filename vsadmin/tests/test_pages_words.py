@@ -91,7 +91,7 @@ def test_web_links(url: str, usable: bool) -> None:
 
 
 def test_a_command_stands_in_a_block_of_its_own() -> None:
-    assert html.with_command("Do: sudo x '<y>'") == (
-        'Do: <span class="command"><code>sudo x &#x27;&lt;y&gt;&#x27;</code></span>'
+    assert html.with_command("Do:\nmount '<y>'") == (
+        'Do: <span class="command"><code>mount &#x27;&lt;y&gt;&#x27;</code></span>'
     )
-    assert html.with_command("Check the path.") == "Check the path."
+    assert html.with_command("Check the path; sudo won't help.") == "Check the path; sudo won't help."

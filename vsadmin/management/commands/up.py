@@ -9,6 +9,7 @@ from typing import Any
 from django.conf import settings
 from django.core.checks import run_checks
 from django.core.management.base import BaseCommand
+from django.db import connection
 from django.utils.translation import gettext as _
 
 from mods import discovery, inventory, serverdir
@@ -54,7 +55,7 @@ class Command(BaseCommand):
         found = run_checks(tags=[checks.TAG])
         if errors := checks.errors_among(found):
             raise firstrun.CannotStart(_("its settings need a correction.") + f"\n{checks.explain(errors)}")
-        if warnings := [message for message in found if not message.is_silenced()]:
+        if warnings := checks.warnings_among(found):
             self._say(checks.explain(warnings))
 
     def _administrator(self) -> None:
@@ -83,18 +84,19 @@ class Command(BaseCommand):
     def _supervise(self, listening: socket) -> int:
         host, port = address.reachable(listening)
         welcome = self._welcome(host, port, firstrun.administrator_name())
+        is_new = not GameServer.objects.exists()
+        # From here on no wait for the database may keep this process from ending what it started.
+        connection.close()
         return supervisor.Supervisor(
             supervisor.Child(web_server(listening.fileno()), pass_fds=[listening.fileno()]),
-            supervisor.Child([sys.executable, str(settings.BASE_DIR / "manage.py"), "qcluster"]),
+            supervisor.Child([sys.executable, str(settings.BASE_DIR / "manage.py"), "qcluster", "--no-warnings"]),
             record=supervisor.DatabaseRecord(),
             say=self._say,
             first_answer=address.FirstAnswer((host, port), host_header(), welcome),
-        ).run(meanwhile=self._found_folders)
+        ).run(meanwhile=self._found_folders if is_new else None)
 
     def _found_folders(self) -> None:
         """With no server known: where some may be."""
-        if GameServer.objects.exists():
-            return
         found = discovery.find()
         if not found:
             self._say(_("No server is known yet, and none was found in the usual places."))
