@@ -1,0 +1,327 @@
+"""Which mods a server runs: its starts, as its log tells of them, and the set of mods that it had then.
+
+Writes `FolderState` and `ServerStart`, after each scan. What was changed since the latest start takes effect at the
+next one only.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from django.db.models import OuterRef, Subquery
+from django.utils import formats, timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from mods import modset, serverlog
+from mods.models import FolderState, GameServer, InstalledMod, ServerStart
+from mods.modset import Entry
+from vsadmin.lib import logs
+
+#: Ids that the log names and that are the game itself.
+BASE_GAME = frozenset({"game", "survival", "creative"})
+
+MAX_STATES = 200
+MAX_STARTS = 200
+#: States are needed as long as one of so many starts may have had them.
+_STARTS_WITH_STATES = 20
+
+#: So long after its start a server may still be writing what failed.
+_SETTLING = timedelta(minutes=15)
+#: So long after the first line of its log it has read its mods.
+_READING = timedelta(seconds=10)
+_QUARTER = timedelta(minutes=15)
+
+
+# --- after a scan
+
+
+def after_scan(server: GameServer, *, now: datetime, scanned_before: datetime | None, changed: bool) -> None:
+    """Note what a scan found: another set of mods, another start. Call it when its rows are written.
+
+    `now`: when it listed the folders; `scanned_before`: when the scan before did (None: this is the first). `changed`:
+    whether it changed any row of the server, or what its configuration disables.
+    """
+    _note_state(server, now, scanned_before, changed=changed)
+    _note_start(server, now, scanned_before)
+
+
+def _note_state(server: GameServer, now: datetime, scanned_before: datetime | None, *, changed: bool) -> None:
+    states = FolderState.objects.filter(server=server)
+    if not changed and states.exists():
+        return
+    entries = _entries([server])[server.pk]
+    last = states.first()
+    if last is None:
+        FolderState.objects.create(server=server, seen_at=now, seen_before_at=None, mods=modset.to_json(entries))
+        return
+    if modset.same(modset.from_json(last.mods), entries):
+        return
+    FolderState.objects.create(
+        server=server,
+        seen_at=max(now, last.seen_at),  # of a clock that was put back
+        seen_before_at=max(scanned_before or last.seen_at, last.seen_at),
+        mods=modset.to_json(entries),
+    )
+    _forget_states(server)
+
+
+def _forget_states(server: GameServer) -> None:
+    """Drop what was before the oldest of the latest starts, and whatever is too many."""
+    states = FolderState.objects.filter(server=server)
+    oldest = ServerStart.objects.filter(server=server).values_list("started_at", flat=True)[
+        _STARTS_WITH_STATES - 1 : _STARTS_WITH_STATES
+    ]
+    for started_at in oldest:
+        in_force = states.filter(seen_at__lte=started_at).values_list("seen_at", flat=True).first()
+        if in_force is not None:
+            states.filter(seen_at__lt=in_force).delete()
+    surplus = list(states.values_list("pk", flat=True)[MAX_STATES:])
+    if surplus:
+        states.filter(pk__in=surplus).delete()
+
+
+def _note_start(server: GameServer, now: datetime, scanned_before: datetime | None) -> None:
+    log = serverlog.find(Path(server.data_dir))
+    started_at = serverlog.started_at(log, timezone.get_default_timezone()) if log else None
+    if log is None or started_at is None:
+        return
+    latest = ServerStart.objects.filter(server=server).only("started_at").first()
+    if latest is not None and _is_same(latest.started_at, started_at, scanned_before):
+        if scanned_before is None or scanned_before < latest.started_at + _SETTLING:
+            _renew(latest.pk, log)
+        return
+    if started_at > now + timedelta(minutes=1):
+        return  # its clock or its zone isn't ours, so nothing follows from it
+    if ServerStart.objects.filter(server=server, started_at=started_at).exists():
+        return  # an older log was put back
+    told = serverlog.read(log) or serverlog.Telling()
+    ServerStart.objects.create(
+        server=server,
+        started_at=started_at,
+        game_version=told.game_version,
+        loaded=list(told.loaded),
+        failures={key: list(sentences) for key, sentences in told.failures.items()},
+        mods=_set_at(server, started_at),
+    )
+    surplus = list(ServerStart.objects.filter(server=server).values_list("pk", flat=True)[MAX_STARTS:])
+    if surplus:
+        ServerStart.objects.filter(pk__in=surplus).delete()
+    logs.event("server_start_seen", server=server.name, started_at=started_at.isoformat(), failed=len(told.failures))
+
+
+def _is_same(known: datetime, told: datetime, scanned_before: datetime | None) -> bool:
+    """Whether the start that the log tells of is the one known.
+
+    A new one is later than the scan before. One that isn't, and is whole quarter hours apart, is the known one, read
+    with another zone this time.
+    """
+    if known == told:
+        return True
+    apart = abs(known - told)
+    return (
+        scanned_before is not None and told <= scanned_before and apart <= timedelta(hours=26) and not apart % _QUARTER
+    )
+
+
+def _renew(start_id: int, log: Path) -> None:
+    """Add what the server has written since: it had only begun to start."""
+    told = serverlog.read(log)
+    if told is None:
+        return
+    start = ServerStart.objects.defer("mods").get(pk=start_id)
+    said = {
+        "game_version": told.game_version,
+        "loaded": list(told.loaded),
+        "failures": {key: list(sentences) for key, sentences in told.failures.items()},
+    }
+    differing = [name for name, value in said.items() if getattr(start, name) != value]
+    for name in differing:
+        setattr(start, name, said[name])
+    if differing:
+        start.save(update_fields=differing)
+
+
+def _set_at(server: GameServer, started_at: datetime) -> list[dict[str, object]] | None:
+    """The set of mods that a server started at that time read; None where that isn't certain."""
+    states = FolderState.objects.filter(server=server)
+    state = states.filter(seen_at__lte=started_at).first()
+    if state is None:
+        return None
+    following = states.filter(seen_at__gt=started_at).order_by("seen_at", "pk").first()
+    if following is not None and (following.seen_before_at or started_at) < started_at + _READING:
+        return None
+    mods: list[dict[str, object]] = state.mods
+    return mods
+
+
+# --- what a restart would change
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One mod that differs. `before`: the version that the server runs, `after`: the one in its folder; "" is none,
+    or not known."""
+
+    key: str
+    name: str
+    before: str = ""
+    after: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """What is in the server's folders now, against what it read when it started.
+
+    `started_at`: None where no start is known; then nothing is said. `known`: whether the versions it runs are known;
+    otherwise only `added`, `removed` and `disabled` can be told, by the ids in its log.
+    """
+
+    started_at: datetime | None = None
+    known: bool = False
+    changed: tuple[Change, ...] = ()
+    added: tuple[Change, ...] = ()
+    removed: tuple[Change, ...] = ()
+    enabled: tuple[Change, ...] = ()
+    disabled: tuple[Change, ...] = ()
+
+    @property
+    def any(self) -> bool:
+        """Whether a restart would change anything."""
+        return bool(self.changed or self.added or self.removed or self.enabled or self.disabled)
+
+    def summary(self) -> str:
+        """Such as "3 changed, 1 added since the server started at 20:04"; "" where a restart would change nothing."""
+        if self.started_at is None or not self.any:
+            return ""
+        counts = (
+            (len(self.changed), ngettext("%d changed", "%d changed", len(self.changed))),
+            (len(self.added), ngettext("%d added", "%d added", len(self.added))),
+            (len(self.removed), ngettext("%d removed", "%d removed", len(self.removed))),
+            (len(self.enabled), ngettext("%d enabled", "%d enabled", len(self.enabled))),
+            (len(self.disabled), ngettext("%d disabled", "%d disabled", len(self.disabled))),
+        )
+        return _("%(changes)s since the server started %(when)s") % {
+            "changes": ", ".join(words % count for count, words in counts if count),
+            "when": _when(self.started_at),
+        }
+
+
+def _when(moment: datetime) -> str:
+    local = timezone.localtime(moment)
+    if local.date() == timezone.localdate():
+        return _("at %s") % formats.date_format(local, "H:i")
+    return _("on %s") % formats.date_format(local, "j M Y, H:i")
+
+
+def restart_needed(server: GameServer) -> Difference:
+    """What has changed since the server started; empty where nothing has, or nothing is known."""
+    return for_servers([server])[server.pk]
+
+
+def for_servers(servers: Iterable[GameServer]) -> dict[int, Difference]:
+    """The same for several servers, by their keys, in two queries."""
+    wanted = list(servers)
+    latest = {start.server_id: start for start in _latest(wanted)}
+    now = _entries([server for server in wanted if server.pk in latest])
+    return {
+        server.pk: _difference(latest[server.pk], now[server.pk]) if server.pk in latest else Difference()
+        for server in wanted
+    }
+
+
+def failures(server: GameServer) -> dict[str, list[str]]:
+    """What the log of the latest start says of mods that failed: of each, by its id in lower case (or its file's name
+    where the log knows no id), sentences."""
+    return failures_for([server]).get(server.pk, {})
+
+
+def failures_for(servers: Iterable[GameServer]) -> dict[int, dict[str, list[str]]]:
+    """The same for several servers, by their keys, in one query."""
+    return {start.server_id: start.failures for start in _latest(servers) if start.failures}
+
+
+def _latest(servers: Iterable[GameServer]) -> Iterable[ServerStart]:
+    newest = ServerStart.objects.filter(server=OuterRef("server")).order_by("-started_at", "-pk").values("pk")[:1]
+    return ServerStart.objects.filter(server__in=list(servers), pk=Subquery(newest))
+
+
+def _difference(start: ServerStart, now: list[Entry]) -> Difference:
+    if start.mods is not None:
+        return _by_sets(start.started_at, modset.from_json(start.mods), now)
+    return _by_ids(start, now)
+
+
+def _by_sets(started_at: datetime, before: Iterable[Entry], now: Iterable[Entry]) -> Difference:
+    told: dict[str, list[Change]] = defaultdict(list)
+    old_ones, new_ones = modset.by_mod(before), modset.by_mod(now)
+    for key in sorted({*old_ones, *new_ones}):
+        old = next(iter(old_ones.get(key, [])), None)
+        new = next(iter(new_ones.get(key, [])), None)
+        if "client" not in {one.side for one in (old, new) if one}:  # a server doesn't run those
+            how = _how(old, new)
+            if how:
+                told[how].append(_change(key, old, new))
+    return Difference(started_at, known=True, **{how: tuple(changes) for how, changes in told.items()})
+
+
+def _how(old: Entry | None, new: Entry | None) -> str:
+    """How the mod that the server runs differs from what it would run after a restart; "" where it doesn't."""
+    ran, would_run = old is not None and old.enabled, new is not None and new.enabled
+    if ran and would_run:
+        return "" if old and new and (old.version, old.sha256) == (new.version, new.sha256) else "changed"
+    if ran:
+        return "removed" if new is None else "disabled"
+    if would_run:
+        return "added" if old is None else "enabled"
+    return ""
+
+
+def _change(key: str, old: Entry | None, new: Entry | None) -> Change:
+    subject = new or old or Entry()
+    return Change(
+        key=key,
+        name=subject.name or subject.modid or subject.file_name,
+        before=old.version if old and old.enabled else "",
+        after=new.version if new and new.enabled else "",
+    )
+
+
+def _by_ids(start: ServerStart, now: Iterable[Entry]) -> Difference:
+    """Where nobody was watching: by the ids that the log names as loaded.
+
+    Mods that the log says failed count as tried: they were there. Files without an id say nothing, nor do mods for
+    players' machines, which some versions of the game name and some don't.
+    """
+    loaded = {modid.lower(): modid for modid in start.loaded if modid.lower() not in BASE_GAME}
+    if not start.loaded:
+        return Difference(start.started_at)
+    there = {key: files[0] for key, files in modset.by_mod(now).items() if files[0].modid}
+    failed = {key.removesuffix(".disabled") for key in start.failures}
+    added, removed, disabled = [], [], []
+    for key, entry in sorted(there.items()):
+        if entry.side == "client" or key in BASE_GAME:
+            continue
+        if key in loaded and not entry.enabled:
+            disabled.append(_change(key, None, entry))
+        elif key not in loaded and entry.enabled and not {key, entry.file_name.lower()} & failed:
+            added.append(_change(key, None, entry))
+    for key, modid in sorted(loaded.items()):
+        if key not in there:
+            removed.append(Change(key, modid))
+    return Difference(start.started_at, added=tuple(added), removed=tuple(removed), disabled=tuple(disabled))
+
+
+_COLUMNS = ("server_id", "modid", "version", "sha256", "enabled", "disabled_by_config", "file_name", "name", "side")
+
+
+def _entries(servers: Iterable[GameServer]) -> dict[int, list[Entry]]:
+    """The sets of mods as of the last scans, by the servers' keys; one query."""
+    found: dict[int, list[Entry]] = defaultdict(list)
+    rows = InstalledMod.objects.filter(server__in=list(servers)).order_by("file_name", "pk").values_list(*_COLUMNS)
+    for server, modid, version, sha256, enabled, disabled_by_config, file_name, name, side in rows:
+        loads = enabled and not disabled_by_config
+        found[server].append(Entry(modid, version, sha256, loads, file_name, name, side))
+    return found
