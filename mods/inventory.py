@@ -11,14 +11,15 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
-from django.db import transaction
+from django.db import connection, models, transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from mods import conf, modinfo, serverdir, status
+from mods import conf, modinfo, serverdir, starts, status
 from mods.models import GameServer, InstalledMod, Lookup
 from vsadmin.lib import locks, logs
 
@@ -129,7 +130,7 @@ def _scan(server: GameServer, report: Report | None, stop: threading.Event | Non
     except serverdir.Unusable as error:
         return _mark_unreachable(server, str(error), now)
     rejudge = server.disabled_mods != list(folder.disabled_mods)
-    version_before = server.game_version
+    version_before, scanned_before = server.game_version, server.scanned_at
     described = _describe(server, folder, [*folder.notes, *notes], now)
 
     known = InstalledMod.objects.filter(server=server).values_list("folder", "file_name", "fingerprint", "has_problems")
@@ -145,6 +146,9 @@ def _scan(server: GameServer, report: Report | None, stop: threading.Event | Non
     server.save(update_fields=described)
     if version_before != server.game_version:
         status.update(InstalledMod.objects.filter(server=server))
+    changed = bool(differing or vanished or rejudge)
+    if not (stop is not None and stop.is_set()):  # else it may not have seen all that changed
+        starts.after_scan(server, now=now, scanned_before=scanned_before, changed=changed)
     result = ScanResult(
         server=server.name,
         found=len(stored) - len(vanished) + added,
@@ -179,18 +183,20 @@ def _store(
     for known in rows.values():
         known.server = server
     gone = [rows.pop(key).pk for key in vanished]
+    contents = [(one, modinfo.read_file(Path(one.path), one.kind)) for one in watch.each(differing, server.name)]
     fresh: list[InstalledMod] = []
     altered: list[InstalledMod] = []
-    for one in watch.each(differing, server.name):
+    for one, content in contents:
         row = rows.get((one.folder, one.file_name))
-        (fresh if row is None else altered).append(_read(one, row, server, now))
+        (fresh if row is None else altered).append(_fill(row, one, content, server, now))
     current = [*rows.values(), *fresh]
     with transaction.atomic():
         InstalledMod.objects.filter(pk__in=gone).delete()
         _look_up(fresh + altered)
-        rejudged = [row for row in _judge(current, folder) if row.pk and row not in altered]
+        written = {row.pk for row in altered}
+        rejudged = [row for row in _judge(current, folder) if row.pk and row.pk not in written]
         status.judge(fresh + altered)
-        InstalledMod.objects.bulk_create(fresh, batch_size=200)
+        insert(fresh)
         for row in altered:  # one by one: with this many columns, a bulk update is ten times slower
             row.save(update_fields=[*_READ_FIELDS, *_JUDGED_FIELDS, *status.FIELDS])
         if rejudged:
@@ -243,7 +249,7 @@ def _list(folder: serverdir.ServerFolder, server: GameServer) -> tuple[list[_Fou
                         _("If that is meant, make an empty one in its place."),
                     ) from None
                 continue  # a new server: the game makes it at its first start
-            notes.append(_note(place, _("%s can't be found.") % place))
+            notes.append(_note(place, _("ModPaths of serverconfig.json names %s, which can't be found.") % place))
         except OSError as error:
             text = _("%(folder)s can't be read: %(why)s.") % {"folder": place, "why": error.strerror}
             if place == folder.mod_folders[0]:
@@ -361,13 +367,14 @@ def _device(place: Path) -> int | None:
 
 _READ_FIELDS = [
     "kind", "enabled", "modid", "modid_key", "name", "version", "side", "type", "authors", "description", "website",
-    "dependencies", "size", "sha256", "fingerprint", "file_problems", "read_at", "lookup",
+    "dependencies", "required_on_client", "size", "sha256", "fingerprint", "file_problems", "read_at", "lookup",
 ]  # fmt: skip
 
 
-def _read(one: _Found, row: InstalledMod | None, server: GameServer, now: datetime) -> InstalledMod:
-    """Open the file and fill its row. Where it can't be opened at all, what was known of it stays."""
-    content = modinfo.read_file(Path(one.path), one.kind)
+def _fill(
+    row: InstalledMod | None, one: _Found, content: modinfo.ModFile, server: GameServer, now: datetime
+) -> InstalledMod:
+    """The file's row (None: a new one) with what was read. Where it couldn't be opened at all, what was known stays."""
     row = row or InstalledMod(
         server=server, folder=one.folder, file_name=one.file_name, name=_bare_name(one), first_seen_at=now
     )
@@ -391,6 +398,7 @@ def _read(one: _Found, row: InstalledMod | None, server: GameServer, now: dateti
     row.description = info.description if info else ""
     row.website = info.website if info else ""
     row.dependencies = dict(info.dependencies) if info else {}
+    row.required_on_client = info.required_on_client if info else True
     return row
 
 
@@ -443,13 +451,32 @@ def _look_up(rows: list[InstalledMod]) -> None:
     """Link each row (unsaved) to the look-up of its modid; new modids get one, which the next refresh asks about."""
     wanted = {row.modid_key: row.modid for row in rows if row.modid_key}
     lookups = {one.key: one for one in Lookup.objects.filter(key__in=wanted)}
-    missing = [Lookup(key=key, modid=modid) for key, modid in wanted.items() if key not in lookups]
-    if missing:
-        # Another server's scan may add the same one meanwhile.
-        Lookup.objects.bulk_create(missing, ignore_conflicts=True)
-        lookups |= {one.key: one for one in Lookup.objects.filter(key__in=[one.key for one in missing])}
+    # In one order for everybody: two scans that add the same ones must not wait for each other.
+    missing = [Lookup(key=key, modid=modid) for key, modid in sorted(wanted.items()) if key not in lookups]
+    # Where another server's scan added the same one meanwhile, this writes its modid again, and so learns its key.
+    Lookup.objects.bulk_create(missing, update_conflicts=True, unique_fields=["key"], update_fields=["modid"])
+    lookups |= {one.key: one for one in missing}
     for row in rows:
         row.lookup = lookups.get(row.modid_key)
+
+
+def insert(rows: list[InstalledMod]) -> None:
+    """Add new rows; they stay without primary keys. `bulk_create` takes more than twice as long over the columns."""
+    table = InstalledMod._meta
+    fields = [field for field in table.concrete_fields if not field.primary_key]
+    # Each database has its own form of dates and JSON, and takes texts, numbers and truth values as they are.
+    converted = [field for field in fields if isinstance(field, models.DateTimeField | models.JSONField)]
+    plain = [field for field in fields if field not in converted]
+    values_of = attrgetter(*(field.attname for field in plain))
+    values = [
+        (*values_of(row), *(field.get_db_prep_save(getattr(row, field.attname), connection) for field in converted))
+        for row in rows
+    ]
+    columns = ", ".join(connection.ops.quote_name(str(field.column)) for field in (*plain, *converted))
+    marks = ", ".join(["%s"] * len(fields))
+    sql = f"INSERT INTO {connection.ops.quote_name(table.db_table)} ({columns}) VALUES ({marks})"  # noqa: S608  # names from the model alone
+    with connection.cursor() as cursor:
+        cursor.executemany(sql, values)
 
 
 def sharing(server: GameServer) -> list[tuple[str, GameServer]]:

@@ -26,6 +26,8 @@ MAX_ENTRIES = 20_000
 MAX_UNPACKED = 1024**3
 # A zip's directory is read into memory before its entries can be counted.
 _MAX_DIRECTORY = 16 * 1024**2
+# Nearly every mod is smaller: read once, both for its digest and for its content.
+_MAX_IN_MEMORY = 16 * 1024**2
 _MAX_FOLDER_NAMES = 1000
 
 
@@ -47,16 +49,31 @@ class _Unreadable(Exception):
     """Why a file can't be read, as a sentence for people."""
 
 
-class _Source(io.BufferedReader):
-    """An open mod file. `zipfile` reads a zip's directory by one `read`: it stops here before it fills the memory."""
+def _read_checked(read: Callable[[int | None], bytes], size: int | None) -> bytes:
+    """`zipfile` reads a zip's directory by one `read`: it stops here before it fills the memory."""
+    if size is not None and size > _MAX_DIRECTORY:
+        raise _Unreadable(f"The zip's directory is larger than {_MAX_DIRECTORY // 1024**2} MiB.")
+    data = read(size)
+    if data.count(b"PK\x01\x02") > MAX_ENTRIES:
+        raise _Unreadable(f"The zip has more than {MAX_ENTRIES:,} entries; no mod needs that many.")
+    return data
+
+
+class _OpenFile(io.BufferedReader):
+    """An open mod file."""
 
     def read(self, size: int | None = -1, /) -> bytes:
-        if size is not None and size > _MAX_DIRECTORY:
-            raise _Unreadable(f"The zip's directory is larger than {_MAX_DIRECTORY // 1024**2} MiB.")
-        data = super().read(size)
-        if data.count(b"PK\x01\x02") > MAX_ENTRIES:
-            raise _Unreadable(f"The zip has more than {MAX_ENTRIES:,} entries; no mod needs that many.")
-        return data
+        return _read_checked(super().read, size)
+
+
+class _Copy(io.BytesIO):
+    """A mod file in memory."""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        return _read_checked(super().read, size)
+
+
+_Source = _OpenFile | _Copy
 
 
 def read_file(path: Path, kind: str) -> ModFile:
@@ -78,23 +95,32 @@ def read_file(path: Path, kind: str) -> ModFile:
 def read_open(file: BinaryIO, kind: str) -> ModFile:
     """As `read_file`, of an open regular file (zip, cs or dll), from its beginning; it stays open."""
     try:
-        with _Source(io.FileIO(os.dup(file.fileno()))) as source:
+        with _OpenFile(io.FileIO(os.dup(file.fileno()))) as source:
             source.seek(0)
             return _read_file(source, kind)
     except OSError as error:
         return ModFile(None, (_os_problem(error),))
 
 
-def _read_file(file: _Source, kind: str) -> ModFile:
+def _read_file(file: _OpenFile, kind: str) -> ModFile:
     read = {"zip": _read_zip, "cs": _read_source, "dll": _read_library}[kind]
     size = os.fstat(file.fileno()).st_size
     if size > MAX_FILE:
         return ModFile(None, (f"The file is larger than {MAX_FILE // 1024**3} GiB; no mod is.",), size=size)
     if size == 0:
         return ModFile(None, ("The file is empty. Copy or download it again.",))
-    sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-    file.seek(0)
-    return ModFile(*_guarded(read, file), sha256, size)
+    source, sha256 = _hashed(file, size)
+    return ModFile(*_guarded(read, source), sha256, size)
+
+
+def _hashed(file: _OpenFile, size: int) -> tuple[_Source, str]:
+    """From where to read the file's content, and its SHA-256."""
+    if size > _MAX_IN_MEMORY:
+        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+        file.seek(0)
+        return file, sha256
+    data = io.BufferedReader.read(file, size)  # not `file.read`, which takes a lot of bytes for a zip's directory
+    return _Copy(data), hashlib.sha256(data).hexdigest()
 
 
 S = TypeVar("S")
@@ -111,12 +137,12 @@ def _guarded(read: Callable[[S], Reading], source: S) -> Reading:
         return None, (f"It can't be read ({type(error).__name__}). Copy or download it again.",)
 
 
-def _open(path: Path) -> _Source:
+def _open(path: Path) -> _OpenFile:
     """Raises OSError, and _Unreadable for what is no regular file."""
     _check_regular(path.stat())
     # What stands there may have changed since: opening must neither wait for a pipe's writer nor take a terminal.
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
-    file = _Source(io.FileIO(descriptor))
+    file = _OpenFile(io.FileIO(descriptor))
     try:
         _check_regular(os.fstat(descriptor))
     except BaseException:

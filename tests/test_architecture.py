@@ -2,6 +2,7 @@
 
 import ast
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -49,6 +50,7 @@ MAY_IMPORT = {
 }
 
 
+@cache
 def graph() -> dict[str, set[str]]:
     found = modules()
     return {name: set(imports(name, path, known=set(found))) for name, path in found.items()}

@@ -6,6 +6,11 @@ from django.conf import settings
 from django.db import migrations, models
 
 
+def read_again(apps, schema_editor):  # type: ignore[no-untyped-def]
+    """Have the next scan read all files anew: what they say of players' games wasn't stored before."""
+    apps.get_model("mods", "InstalledMod").objects.update(fingerprint="")
+
+
 class Migration(migrations.Migration):
     dependencies = [
         ("mods", "0001_initial"),
@@ -342,4 +347,5 @@ class Migration(migrations.Migration):
             model_name="step",
             constraint=models.UniqueConstraint(fields=("operation", "position"), name="step_position_once"),
         ),
+        migrations.RunPython(read_again, migrations.RunPython.noop),
     ]

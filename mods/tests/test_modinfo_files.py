@@ -53,6 +53,16 @@ def test_zip(mod: Path) -> None:
     assert read.size == mod.stat().st_size
 
 
+def test_a_file_too_large_for_memory_is_read_alike(mod: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = mod.with_name("Mod.cs")
+    source.write_text('[assembly: ModInfo("Mod", "mod", Version = "0.1.0")]')
+    in_memory = read_file(mod, "zip"), read_file(source, "cs")
+    monkeypatch.setattr(modinfo, "_MAX_IN_MEMORY", 10)
+    assert (read_file(mod, "zip"), read_file(source, "cs")) == in_memory
+    monkeypatch.setattr(modinfo, "_MAX_DIRECTORY", 10)
+    assert the_problem(read_file(mod, "zip")).startswith("The zip's directory is larger than")
+
+
 def test_nothing_is_unpacked_or_left_open(mod: Path) -> None:
     before = len(list(Path("/proc/self/fd").iterdir()))
     read_file(mod, "zip")

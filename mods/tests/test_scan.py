@@ -5,13 +5,14 @@ import shutil
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.utils import timezone
 
 from conftest import Events, ServerDir
 from mods import inventory, modinfo, serverdir
-from mods.models import GameServer, InstalledMod, Lookup
+from mods.models import GameServer, InstalledMod, Lookup, Mod, Release
 
 pytestmark = pytest.mark.django_db
 MakeServer = Callable[..., ServerDir]
@@ -321,3 +322,20 @@ def test_a_scan_stops_after_the_file_at_hand_and_goes_on_next_time(folder: Serve
     assert len(files()) == 3
     inventory.scan(server)
     assert len(files()) == 5
+
+
+def test_a_new_row_is_stored_with_every_value(server: GameServer) -> None:
+    now = timezone.now()
+    release = Release.objects.create(mod=Mod.objects.create(mod_id=1, name="M"), release_id=1, version="1.0.0")
+    lookup = Lookup.objects.create(key="a", modid="A")
+    given: dict[str, Any] = {
+        field.attname: {"BooleanField": True, "DateTimeField": now, "JSONField": ["ä", '"', None]}.get(
+            field.get_internal_type(), field.name[:10]
+        )
+        for field in InstalledMod._meta.concrete_fields
+        if not field.primary_key
+    }
+    given |= {"server_id": server.pk, "lookup_id": lookup.pk, "release_id": release.pk, "size": 2**40}
+    given |= {"recommended_release_id": None, "dependencies": {"game": "1.21.0"}}
+    inventory.insert([InstalledMod(**given)])
+    assert InstalledMod.objects.values(*given).get() == given
