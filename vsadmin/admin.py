@@ -17,9 +17,10 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 from django_htmx.http import HttpResponseClientRedirect
 
-from mods import figures
+from mods import figures, rights
 from vsadmin import dashboard, jobpages
 from vsadmin.lib.jobs.models import Worker
+from vsadmin.users import GuardedUsers
 
 #: Apps whose own admin pages aren't offered: a schedule of django-q2 may name any function, `os.system` included.
 _UNREGISTERED_APPS = {"django_q"}
@@ -30,6 +31,8 @@ _ADJUSTED: dict[str, dict[str, Any]] = {
         "list_display": ("username", "email", "is_active", "is_staff", "is_superuser", "last_login"),
     }
 }
+#: What goes before other apps' pages.
+_GUARDS: dict[str, type[admin.ModelAdmin[Any]]] = {"auth.User": GuardedUsers}
 #: Where the address of a whole app leads.
 _APP_PAGES = {
     "mods": "admin:mods_installedmod_changelist",
@@ -41,20 +44,28 @@ _APP_PAGES = {
 
 @dataclass(frozen=True)
 class Place:
-    """An entry of the navigation; `permission` is what seeing it takes ("" for anybody inside)."""
+    """An entry of the navigation; `permission` is what seeing it takes: one of several (none: for anybody inside)."""
 
     label: str | Promise
     url_name: str
     #: The addresses that belong to it, by the beginnings of their names.
     covers: tuple[str, ...]
     icon: str = ""
-    permission: str = ""
+    permission: str | tuple[str, ...] = ()
 
 
 _PLACES = (
     Place(_("Overview"), "index", ("index",), "home"),
     Place(_("Servers"), "mods_gameserver_changelist", ("mods_gameserver_",), "server-stack", "mods.view_gameserver"),
     Place(_("Mods"), "mods_installedmod_changelist", ("mods_installedmod_",), "puzzle-piece", "mods.view_installedmod"),
+    Place(_("Catalogue"), "mods_mod_changelist", ("mods_mod_",), "book-open", "mods.view_mod"),
+    Place(
+        _("Changes"),
+        "mods_operation_changelist",
+        ("mods_operation_", "mods_keptcopy_"),
+        "arrows-right-left",
+        (*rights.SEE_CHANGES, rights.VIEW_KEPT),
+    ),
     Place(_("Cache"), "cache_cacheentry_changelist", ("cache_",), "archive-box", "cache.view_cacheentry"),
     Place(
         _("System"),
@@ -64,6 +75,10 @@ _PLACES = (
         "jobs.view_jobrun",
     ),
 )
+_CHANGE_TABS = (
+    Place(_("Changes"), "mods_operation_changelist", ("mods_operation_",), "", rights.SEE_CHANGES),
+    Place(_("Kept copies"), "mods_keptcopy_changelist", ("mods_keptcopy_",), "", rights.VIEW_KEPT),
+)
 _SYSTEM_TABS = (
     Place(_("Background jobs"), "system", ("system",), "", "jobs.view_jobrun"),
     Place(_("Runs"), "jobs_jobrun_changelist", ("jobs_jobrun_",), "", "jobs.view_jobrun"),
@@ -71,6 +86,10 @@ _SYSTEM_TABS = (
     Place(_("Users"), "auth_user_changelist", ("auth_user_",), "", "auth.view_user"),
     Place(_("Groups"), "auth_group_changelist", ("auth_group_",), "", "auth.view_group"),
 )
+
+
+#: By the place that they belong to.
+_TABS = {"mods_operation_changelist": _CHANGE_TABS, "system": _SYSTEM_TABS}
 
 
 class PanelSite(admin.AdminSite):
@@ -89,7 +108,10 @@ class PanelSite(admin.AdminSite):
         models = [model_or_iterable] if isinstance(model_or_iterable, type) else list(model_or_iterable)
         offered = [model for model in models if model._meta.app_label not in _UNREGISTERED_APPS]
         for model in offered:
-            super().register(model, admin_class, **{**_ADJUSTED.get(model._meta.label, {}), **options})
+            label = model._meta.label
+            if admin_class is not None and label in _GUARDS:
+                admin_class = type(admin_class.__name__, (_GUARDS[label], admin_class), {})
+            super().register(model, admin_class, **{**_ADJUSTED.get(label, {}), **options})
 
     def get_urls(self) -> list[URLResolver | URLPattern]:
         own = [
@@ -127,8 +149,10 @@ class PanelSite(admin.AdminSite):
             return context
         here = request.resolver_match.url_name or "" if request.resolver_match else ""
         context["places"] = _entries(_PLACES, request, here)
-        if any(entry["current"] and entry["url_name"] == "system" for entry in context["places"]):
-            context["tabs"] = _entries(_SYSTEM_TABS, request, here)
+        for entry in context["places"]:
+            if entry["current"] and entry["url_name"] in _TABS:
+                context["tabs"] = _entries(_TABS[entry["url_name"]], request, here)
+                context["tabs_of"] = entry["label"]
         context["worker"] = Worker.load()
         context["box"] = jobpages.box_of_page(request)
         context["may_scan"] = request.user.has_perm("mods.scan_gameserver")
@@ -163,5 +187,10 @@ def _entries(places: Iterable[Place], request: HttpRequest, here: str) -> list[d
             "count": figures.needing_attention() if place.url_name == "mods_installedmod_changelist" else 0,
         }
         for place in places
-        if not place.permission or request.user.has_perm(place.permission)
+        if _may_see(request, place)
     ]
+
+
+def _may_see(request: HttpRequest, place: Place) -> bool:
+    wanted = (place.permission,) if isinstance(place.permission, str) else place.permission
+    return not wanted or any(request.user.has_perm(one) for one in wanted)

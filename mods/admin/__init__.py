@@ -1,5 +1,5 @@
 """The panel's pages of this app, one module for each subject; importing them registers them."""
 
-from mods.admin import installed, kept, operations, refreshes, servers
+from mods.admin import catalogue, installed, kept, operations, refreshes, servers
 
-__all__ = ["installed", "kept", "operations", "refreshes", "servers"]
+__all__ = ["catalogue", "installed", "kept", "operations", "refreshes", "servers"]

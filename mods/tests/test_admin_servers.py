@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from django.contrib.admin.templatetags.admin_list import result_headers
 from django.contrib.auth.models import Permission, User
 from django.db import connection
 from django.test import Client
@@ -69,10 +70,11 @@ def test_a_folder_of_another_kind_names_the_remedy(admin_client: Client, server_
 
 def test_a_locked_folder_names_the_command(admin_client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     def locked(path: Path) -> None:
-        raise serverdir.Unusable("It can't be read.", "Let vsadmin's user in: sudo setfacl -m u:me:rX '/srv/<x>'")
+        raise serverdir.Unusable("It can't be read.", serverdir.Remedy("Let it in:", "setfacl -m u:me:rX '/srv/<x>'"))
 
     monkeypatch.setattr(serverdir, "read", locked)
-    assert "<code>sudo setfacl -m u:me:rX &#x27;/srv/&lt;x&gt;&#x27;</code>" in add(admin_client, "/srv/x")
+    assert "Let it in: <span" in (text := add(admin_client, "/srv/x"))
+    assert "<code>setfacl -m u:me:rX &#x27;/srv/&lt;x&gt;&#x27;</code>" in text
 
 
 def test_a_folder_twice(admin_client: Client, server_dir: Callable[..., ServerDir]) -> None:
@@ -130,7 +132,7 @@ def test_the_page_says_all_that_is_known(admin_client: Client, tmp_path: Path) -
         disabled_mods=["oldruins@0.6.1"],
         notes=["ModPaths names /gone, which can't be found."],
         unreachable_since=timezone.now(),
-        unreachable_why="/srv/public can't be read: permission denied. Let it in: sudo setfacl x",
+        unreachable_why="/srv/public can't be read: permission denied. Let it in:\nsetfacl x",
     )
     other = make_server("Testing", mod_folders=[shared])
     install(server, "alpha", outdated=True)
@@ -140,7 +142,7 @@ def test_the_page_says_all_that_is_known(admin_client: Client, tmp_path: Path) -
         "oldruins@0.6.1",
         "names /gone",
         "permission denied",
-        "<code>sudo setfacl x</code>",
+        "<code>setfacl x</code>",
         f"/admin/mods/gameserver/{other.pk}/change/",
         f"/admin/mods/installedmod/?server={server.pk}&amp;state=outdated",
         "Scan now",
@@ -184,6 +186,13 @@ def test_a_viewer_sees_and_changes_nothing(client: Client) -> None:
     assert 'name="_save"' not in page.text
     assert client.get(ADD).status_code == 403
     assert client.post(f"/admin/mods/gameserver/{server.pk}/delete/", {"post": "yes"}).status_code == 403
+
+
+def test_game_versions_are_not_sorted_as_text(admin_client: Client) -> None:
+    """1.10 comes after 1.9; a column that would say otherwise isn't sorted."""
+    make_server()
+    headers = result_headers(admin_client.get("/admin/mods/gameserver/").context["cl"])
+    assert {header["text"]: header["sortable"] for header in headers}["game version"] is False
 
 
 def test_queries_do_not_follow_servers_or_mods(admin_client: Client) -> None:

@@ -12,6 +12,7 @@ from django.utils.module_loading import import_string
 from playwright.sync_api import BrowserContext, ConsoleMessage, Page, expect
 from pytest_django.live_server_helper import LiveServer
 
+from mods import turns
 from vsadmin.lib.jobs import runner
 from vsadmin.lib.jobs.models import Worker
 
@@ -93,20 +94,21 @@ class HandWorker:
     """Stands for the background worker: what is asked for waits until the test says `work()`."""
 
     def __init__(self) -> None:
-        self._waiting: list[tuple[str, dict[str, Any]]] = []
+        self._waiting: list[tuple[str, tuple[Any, ...], dict[str, Any]]] = []
 
-    def take(self, path: str, *, q_options: dict[str, Any], **arguments: Any) -> None:
-        self._waiting.append((path, arguments))
+    def take(self, path: str, *arguments: Any, q_options: dict[str, Any], **named: Any) -> None:
+        self._waiting.append((path, arguments, named))
 
     def work(self) -> None:
         """Do everything that waits, and what that asks for in turn."""
         while self._waiting:
-            path, arguments = self._waiting.pop(0)
-            import_string(path)(**arguments)
+            path, arguments, named = self._waiting.pop(0)
+            import_string(path)(*arguments, **named)
 
 
 @pytest.fixture(autouse=True)
 def worker(monkeypatch: pytest.MonkeyPatch) -> HandWorker:
     hand = HandWorker()
     monkeypatch.setattr(runner, "async_task", hand.take)
+    monkeypatch.setattr(turns, "async_task", hand.take)
     return hand

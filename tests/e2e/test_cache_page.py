@@ -50,7 +50,9 @@ def filled() -> CacheEntry:
 
 def addresses(entry: CacheEntry) -> list[str]:
     pages = ("", "?q=nothing", "clear/", "trim/?limit_mb=2", "verify/", "what-would-go/?limit_mb=2")
-    return [LIST + page for page in (*pages, "what-would-go/?limit_mb=x", f"{entry.pk}/change/")]
+    alarm = KnownDigest.objects.alarmed().get(key=entry.key)
+    more = ("what-would-go/?limit_mb=x", f"{entry.pk}/change/", f"alarms/{alarm.pk}/")
+    return ["/admin/", *(LIST + page for page in (*pages, *more))]
 
 
 def test_the_cache_is_cleared_in_two_clicks(visit: Visit, filled: CacheEntry) -> None:
@@ -62,6 +64,14 @@ def test_the_cache_is_cleared_in_two_clicks(visit: Visit, filled: CacheEntry) ->
     page.get_by_role("button", name="Clear cache").click()
     expect(page.get_by_role("status")).to_contain_text("4 files removed, 4 MiB freed")
     expect(page.get_by_role("heading", level=1)).to_have_text("The cache is empty.")
+    assert numbers() == set()
+
+
+def test_the_overview_leads_to_clearing_in_two_clicks(visit: Visit, filled: CacheEntry) -> None:
+    page = visit("/admin/")
+    page.get_by_role("link", name="Clear cache…").click()
+    page.get_by_role("button", name="Clear cache").click()
+    expect(page.get_by_role("status")).to_contain_text("4 files removed, 4 MiB freed")
     assert numbers() == set()
 
 
@@ -120,6 +130,11 @@ def test_an_alarm_is_seen_and_leads_to_its_file(visit: Visit, filled: CacheEntry
     banner.get_by_role("link", name="See the file").click()
     expect(page.get_by_role("heading", level=1)).to_contain_text("Mod 2")
     expect(page.get_by_text("ab" * 32)).to_be_visible()
+    page.get_by_role("link", name="Decide…").click()
+    page.get_by_role("button", name="Dismiss the alarm").click()
+    expect(page.get_by_role("status")).to_contain_text("The alarm about Mod 2 1.0.0 is dismissed.")
+    expect(page.get_by_role("region", name="Alarm").filter(has_text="Mod 2 1.0.0")).to_have_count(0)
+    assert KnownDigest.objects.alarmed().get().key == "moddb:3"
 
 
 def test_selected_files_are_removed(visit: Visit) -> None:

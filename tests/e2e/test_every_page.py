@@ -37,7 +37,7 @@ def addresses() -> list[str]:
         "Testing with a rather long name",
         mod_folders=[{"path": "/tmp", "device": 1}],
         unreachable_since=now,
-        unreachable_why="/srv/x can't be read: permission denied. Let it in: sudo setfacl -R -m u:x:rX '/srv/x'",
+        unreachable_why="/srv/x can't be read: permission denied. Let it in:\nsudo setfacl -R -m u:x:rX '/srv/x'",
     )
     mod = make_mod("alpha", name=LONG, author="Ann", description="<h2>About</h2><p>Words</p>", tags=["QoL", "Storage"])
     make_release(mod, "1.0.0", game_versions=["1.20.4", "1.21.0", "1.21.1"], retracted=True, retraction_reason="Bad")

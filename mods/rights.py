@@ -1,0 +1,62 @@
+"""Which right each change takes, and who may see changes at all."""
+
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest
+
+from mods.models import Operation
+from mods.wishes import Wish
+
+VIEW_MODS = "mods.view_installedmod"
+VIEW_SERVERS = "mods.view_gameserver"
+VIEW_CHANGES = "mods.view_operation"
+VIEW_KEPT = "mods.view_keptcopy"
+DELETE_KEPT = "mods.delete_keptcopy"
+INSTALL = "mods.install_installedmod"
+UPDATE = "mods.update_installedmod"
+REMOVE = "mods.remove_installedmod"
+TOGGLE = "mods.toggle_installedmod"
+HOLD = "mods.hold_installedmod"
+#: Whoever has one of these has changes of their own to look at.
+SEE_CHANGES = (VIEW_CHANGES, INSTALL, UPDATE, REMOVE, TOGGLE)
+
+_OF_KIND = {
+    Operation.Kind.INSTALL: {INSTALL},
+    Operation.Kind.UPDATE: {UPDATE},
+    Operation.Kind.ROLL_BACK: {UPDATE},
+    Operation.Kind.REMOVE: {REMOVE},
+    Operation.Kind.ENABLE: {TOGGLE},
+    Operation.Kind.DISABLE: {TOGGLE},
+    # A kept copy comes in place of another version, or as a mod that isn't there.
+    Operation.Kind.RESTORE: {INSTALL, UPDATE},
+    Operation.Kind.ALIGN: {INSTALL, UPDATE},
+    Operation.Kind.UNDO: {UPDATE},
+}
+
+
+def needed(wish: Wish) -> frozenset[str]:
+    """The rights that asking for this takes, and carrying it out. Of an unknown kind: all of them."""
+    if wish.kind not in _OF_KIND:
+        return frozenset({INSTALL, UPDATE, REMOVE, TOGGLE, HOLD})
+    wanted = set(_OF_KIND[Operation.Kind(wish.kind)])
+    if wish.kind == Operation.Kind.ALIGN:
+        if wish.remove_others or any(target.remove for target in wish.targets):
+            wanted.add(REMOVE)
+        if any(target.enabled is not None for target in wish.targets):
+            wanted.add(TOGGLE)
+        if any(target.held for target in wish.targets):
+            wanted.add(HOLD)
+    return frozenset(wanted)
+
+
+def may(request: HttpRequest, wish: Wish) -> bool:
+    return request.user.has_perms(needed(wish))
+
+
+def may_see_changes(request: HttpRequest) -> bool:
+    return any(request.user.has_perm(right) for right in SEE_CHANGES)
+
+
+def require(request: HttpRequest, *wanted: str) -> None:
+    """Raises PermissionDenied where one of the rights is lacking."""
+    if not request.user.has_perms(wanted):
+        raise PermissionDenied
