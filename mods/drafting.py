@@ -191,8 +191,8 @@ class Drafter:
 
     def _roll_back(self, target: Target, key: str) -> None:
         row = next(iter(self.world.of(key)), None)
-        had = history.versions_had(self.world.server, key)
-        version = target.version or next((one.version for one in had if row is None or one.version != row.version), "")
+        before = None if target.version else history.version_before(self.world.server, key, row.version if row else "")
+        version = target.version or (before.version if before else "")
         if not version:
             self.left_alone.append(
                 _("No version of %s from before is known here. Name one, as %s.") % (row or key, f"{key}@1.0.0")

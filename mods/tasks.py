@@ -1,16 +1,25 @@
 """The background jobs of this app: thin wrappers around the services."""
 
+import logging
+import time
+from collections.abc import Callable
+
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from mods import answers, conf, inventory, moddb, refresh, serverdir
-from mods.models import GameServer
+from mods import catalogue, conf, inventory, operations, refresh, serverdir
+from mods.models import GameServer, Mod, Operation
 from vsadmin.lib import logs
-from vsadmin.lib.jobs.runner import JobFailed, Outcome, Progress, enqueue, job
+from vsadmin.lib.jobs.models import Worker
+from vsadmin.lib.jobs.runner import STAMP_EVERY, JobFailed, Outcome, Progress, enqueue, job
+
+_log = logging.getLogger(__name__)
 
 SCAN = "mod_scan"
 REFRESH = "mod_cache_refresh"
 CATALOGUE = "mod_catalogue_refresh"
+DETAILS = "mod_details"
 
 
 @job(SCAN, gettext_lazy("Scan the servers' mod folders"))
@@ -46,16 +55,68 @@ def mod_cache_refresh(progress: Progress, force: bool = False) -> Outcome:
 
 @job(CATALOGUE, gettext_lazy("Fetch the list of all mods"))
 def mod_catalogue_refresh(progress: Progress) -> Outcome:
-    """Store the mod database's whole list, without details: it tells which mods claim which id."""
-    try:
-        with refresh.client(progress.stop) as database:
-            found = database.mods()
-    except moddb.ModDBError as error:
+    """Store the mod database's whole list, without details, and which of it fits which game versions."""
+    outcome = catalogue.refresh_lists(report=progress.report, stop=progress.stop)
+    if outcome.error:
         raise JobFailed(
-            _("The list of all mods couldn't be fetched; the one from before stays. %s") % error.text
-        ) from error
-    count = answers.store_list(found)
-    return Outcome(ngettext("%d mod listed", "%d mods listed", count) % count, {"mods": count})
+            _("The list of all mods couldn't be fetched; the one from before stays. %s") % outcome.error,
+        )
+    parts = [ngettext("%d mod listed", "%d mods listed", outcome.mods) % outcome.mods]
+    if outcome.failures:
+        versions, why = ", ".join(outcome.failures), next(iter(outcome.failures.values()))
+        parts.append(_("which fit %(versions)s couldn't be asked: %(why)s") % {"versions": versions, "why": why})
+    fields = {"mods": outcome.mods, "game_versions": len(outcome.answered), "failed": len(outcome.failures)}
+    return Outcome(f"{', '.join(parts)}. {outcome.doubt}" if outcome.doubt else ", ".join(parts), fields)
+
+
+@job(DETAILS, gettext_lazy("Fetch a mod's details"))
+def mod_details(progress: Progress, mod: int) -> Outcome:
+    """Fetch all about one mod of the catalogue, since somebody opened its page."""
+    wanted = Mod.objects.filter(pk=mod).first()
+    if wanted is None:
+        raise JobFailed(_("That mod is no longer known."))
+    if error := catalogue.fetch_details(wanted, progress.stop):
+        raise JobFailed(f"{wanted.name}: {error}", mod=wanted.mod_id)
+    return Outcome(wanted.name, {"mod": wanted.mod_id})
+
+
+def plan_operation(operation_id: int) -> None:
+    """Make the plan of a change that somebody asked for. Never raises."""
+    _work_on(operation_id, lambda progress: operations.plan(_get(operation_id), report=_beating(), stop=progress.stop))
+
+
+def run_operation(operation_id: int) -> None:
+    """Carry out a change that somebody confirmed. Never raises."""
+    _work_on(operation_id, lambda progress: operations.run(operation_id, report=_beating(), stop=progress.stop))
+
+
+def _get(operation_id: int) -> Operation:
+    return Operation.objects.select_related("server").get(pk=operation_id)
+
+
+def _work_on(operation_id: int, work: Callable[[Progress], object]) -> None:
+    """What goes wrong with the change is in its row; this is for what not even that could be written of."""
+    progress = Progress()
+    try:
+        with progress.watching():
+            work(progress)
+    except Exception as error:  # noqa: BLE001  # whatever it is: the minute job recovers it
+        _log.exception("operation %d", operation_id)
+        reason = f"{type(error).__name__}: {error}"[:500]
+        logs.event("mod_change_failed", level=logging.ERROR, operation=operation_id, reason=reason)
+
+
+def _beating() -> Callable[[int, int, str], None]:
+    """A report that stamps the worker's heartbeat while long work goes on."""
+    stamped = 0.0
+
+    def report(_done: int, _total: int, _doing: str) -> None:
+        nonlocal stamped
+        if time.monotonic() - stamped > STAMP_EVERY:
+            stamped = time.monotonic()
+            Worker.write(beat_at=timezone.now())
+
+    return report
 
 
 def _scan(progress: Progress, server_id: int | None) -> Outcome:

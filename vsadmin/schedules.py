@@ -15,6 +15,7 @@ from django_q.models import Schedule
 from cache import conf as cache_conf
 from cache import tasks as cache_tasks
 from mods import conf as mods_conf
+from mods import operations
 from mods import tasks as mods_tasks
 from vsadmin.lib import conf, logs
 from vsadmin.lib.jobs.models import Worker
@@ -32,9 +33,13 @@ class Scheduled:
 
 
 def heartbeat() -> None:
-    """Stamp that the worker is alive; close runs whose process is gone. Not a `@job`: it isn't worth a record."""
+    """Stamp that the worker is alive; close runs, and bring changes to an end, whose process is gone.
+
+    Not a `@job`: it isn't worth a record.
+    """
     Worker.write(beat_at=timezone.now())
     recover_interrupted()
+    operations.recover()
 
 
 HEARTBEAT = "worker_heartbeat"

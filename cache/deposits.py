@@ -1,0 +1,107 @@
+"""Putting a file that is on this machine already into the cache, as `store` does with one that it downloads.
+
+In: the file first, then its row; a crash between leaves a file without a row, which `verify` adopts.
+"""
+
+import errno
+import hashlib
+import os
+import threading
+from enum import StrEnum
+from pathlib import Path
+from typing import BinaryIO
+
+from django.utils import timezone
+
+from cache import conf, counters, entries, eviction, names, places, uses
+from cache.models import CacheEntry, KnownDigest
+from cache.store import RESERVE_BYTES
+from vsadmin.lib import files, logs
+
+_CHUNK = 1024 * 1024
+
+
+class Outcome(StrEnum):
+    """What became of a file that was to go into the cache."""
+
+    STORED = "stored"
+    #: The same bytes are in the cache under this key.
+    THERE = "there"
+    #: Its bytes aren't those that belong to the key: it was not stored.
+    OTHER_BYTES = "other bytes"
+    #: It is larger than the whole limit: it was not stored.
+    TOO_LARGE = "too large"
+
+
+def deposit(
+    key: str,
+    path: Path,
+    *,
+    sha256: str,
+    name: str,
+    title: str,
+    version: str = "",
+    stop: threading.Event | None = None,
+) -> Outcome:
+    """Put a copy of the file at `path`, whose SHA-256 is known, into the cache; the file itself stays.
+
+    `key`, `name`, `title` and `version` are as for `store.fetch`. It counts as a use, not as a hit. Call it outside
+    transactions. Raises OSError, `locks.Busy`, DatabaseError; ValueError for a malformed key.
+    """
+    made = names.file_name(key, name)
+    limit = conf.limit_bytes()
+    with places.downloading(key, stop):
+        known = KnownDigest.objects.filter(key=key).values_list("sha256", flat=True).first()
+        if sha256 != (key.removeprefix("sha256:") if key.startswith("sha256:") else known or sha256):
+            return Outcome.OTHER_BYTES
+        if _is_there(key, sha256):
+            return Outcome.THERE
+        with files.open_regular(path) as source, files.staged(places.staging()) as staged:
+            size = os.fstat(source.fileno()).st_size
+            if limit and size > limit:
+                return Outcome.TOO_LARGE
+            _need_room(size)
+            if _copy(source, staged.file) != sha256:
+                return Outcome.OTHER_BYTES
+            staged.sync()
+            entry = CacheEntry(key=key, file_name=made, title=title[:300], version=version[:100], sha256=sha256)
+            if known is None:
+                KnownDigest.objects.get_or_create(key=key, defaults={"sha256": sha256, "title": str(entry)[:300]})
+            _enter(staged, entry)
+    if limit and counters.used_bytes() > limit:
+        eviction.enforce_limit(limit)
+    return Outcome.STORED
+
+
+def _is_there(key: str, sha256: str) -> bool:
+    entry = uses.find(key)
+    if entry is None or entry.sha256 != sha256:
+        return False
+    found = entries.stat_of(places.folder() / entry.file_name)
+    if found is None or found.st_size != entry.size:
+        return False
+    CacheEntry.objects.filter(pk=entry.pk).update(last_accessed_at=timezone.now())
+    return True
+
+
+def _need_room(size: int) -> None:
+    if files.free_bytes(places.folder()) < size + RESERVE_BYTES:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(places.folder()))
+
+
+def _copy(source: BinaryIO, target: BinaryIO) -> str:
+    """Copy all, and return the SHA-256 of what was copied."""
+    digest = hashlib.sha256()
+    while chunk := source.read(_CHUNK):
+        digest.update(chunk)
+        target.write(chunk)
+    return digest.hexdigest()
+
+
+def _enter(staged: files.Staged, entry: CacheEntry) -> None:
+    """Make the synced staged file an entry."""
+    entry.size = staged.file.tell()
+    entry.stored_at = entry.last_accessed_at = timezone.now()
+    with places.changing():
+        entries.enter(staged, entry)
+    logs.event("cache_stored", file=entry.file_name, size_bytes=entry.size)

@@ -1,0 +1,381 @@
+"""Carrying out a plan: fetch, stage, look whether the world is still the same, place group by group, record, put away.
+
+Everything that takes long (network, copies) happens before a server's lock is taken. Of each group, either all steps
+are done or none. What happens at a crash is in `recovery`.
+"""
+
+import logging
+import queue
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import BinaryIO
+
+from django.db import DatabaseError, connection, transaction
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from cache.store import FetchError
+from mods import differences, downloads, inventory, journal, keeping, placing, plans, recovery, turns
+from mods.journal import Item
+from mods.models import KeptCopy, Operation, Release, Step
+from mods.plans import Plan
+from vsadmin.lib import files, locks, logs
+from vsadmin.lib.http import Client
+
+_log = logging.getLogger(__name__)
+
+#: Told while it works: how much is behind us, how much there is in all, what is being done.
+Report = Callable[[int, int, str], None]
+
+#: Seconds to wait for another change of the server, or its recovery, before leaving it for later.
+_PATIENCE = 2.0
+#: Seconds to wait for a scan of the server that is under way.
+_SCAN_WAIT = 120.0
+_REPORT_EVERY = 0.5
+
+
+@dataclass
+class Watch:
+    """How far it is, for whoever looks, and whether it should end. Only the thread that runs the operation calls it."""
+
+    operation: Operation
+    total: int
+    report: Report | None
+    stop: threading.Event
+    done: int = 0
+    cancelled: bool = False
+    #: Set for the other threads, once it should end.
+    halt: threading.Event = field(default_factory=threading.Event)
+    _written: float = 0.0
+
+    def tell(self, doing: str, *, more: int = 0) -> None:
+        """Note that `more` of the work is behind us; written at most twice a second."""
+        self.done += more
+        if self.report is not None:
+            self.report(self.done, self.total, doing)
+        now = time.monotonic()
+        if now - self._written < _REPORT_EVERY:
+            return
+        self._written = now
+        Operation.objects.filter(pk=self.operation.pk).update(done=self.done, total=self.total, doing=doing[:200])
+        self.should_end()
+
+    def should_end(self) -> bool:
+        """Whether it is to end before the next group."""
+        if not self.cancelled:
+            wish = Operation.objects.filter(pk=self.operation.pk).values_list("cancel_requested", flat=True)
+            self.cancelled = bool(wish.first())
+        if self.cancelled or self.stop.is_set():
+            self.halt.set()
+        return self.halt.is_set()
+
+    def why(self) -> str:
+        """What ended it early, in words; "" where nothing did."""
+        if self.cancelled:
+            return _("It was cancelled.")
+        return _("It was stopped because vsadmin was shutting down.") if self.halt.is_set() else ""
+
+
+class _CantRun(Exception):
+    """Nothing was changed; the text says why and what to do."""
+
+
+def run(operation_id: int, *, report: Report | None = None, stop: threading.Event | None = None) -> Operation:
+    """Carry out a queued operation, here and now; returns it as it is then.
+
+    It stays queued where another change of its server is under way: the end of that one calls the worker. One that
+    isn't queued is left alone. Whatever goes wrong is in the operation. Raises Operation.DoesNotExist, DatabaseError.
+    """
+    operation = Operation.objects.select_related("server").get(pk=operation_id)
+    try:
+        with turns.waiting_for(turns.changing(operation.server_id), _PATIENCE, stop):
+            mended = recovery.mend(operation.server)
+            steps = _claim(operation)
+            if steps is not None:
+                _guarded(operation, steps, mended.problems, report, stop or threading.Event())
+    except locks.Busy:
+        pass
+    else:
+        recovery.run_next(operation.server, anyway=True)
+    return Operation.objects.select_related("server").get(pk=operation_id)
+
+
+def _claim(operation: Operation) -> list[Step] | None:
+    """Make it running and write its steps; None where it isn't waiting any more, or its plan is none."""
+    now = timezone.now()
+    try:
+        with transaction.atomic():
+            queued = Operation.objects.filter(pk=operation.pk, state=Operation.State.QUEUED)
+            if not queued.update(state=Operation.State.RUNNING, started_at=now):
+                return None
+            operation.refresh_from_db(fields=["state", "started_at", "plan", "wish", "planned_at", "cancel_requested"])
+            steps = journal.write(operation, plans.plan_from_json(operation.plan or {}))
+    except (KeyError, TypeError):
+        words = _("Its plan was made by another version of vsadmin. Plan it again.")
+        Operation.objects.filter(pk=operation.pk, state=Operation.State.QUEUED).update(
+            state=Operation.State.FAILED, ended_at=now, message=words
+        )
+        return None
+    logs.event("mod_change_started", operation=operation.pk, server=operation.server.name, steps=len(steps))
+    return steps
+
+
+def _guarded(
+    operation: Operation, steps: list[Step], unmended: list[str], report: Report | None, stop: threading.Event
+) -> None:
+    """Carry it out; whatever it raises, files and rows are brought together as after a crash, at the latest by
+    recovery."""
+    try:
+        if unmended:
+            raise _CantRun(_("An earlier change of this server isn't cleaned up yet. %s") % " ".join(unmended))
+        _carry_out(operation, steps, report, stop)
+        return
+    except _CantRun as error:
+        why = str(error)
+    except DatabaseError:
+        _log.exception("operation %d", operation.pk)
+        why = _("The database couldn't be written. Check that its disk isn't full.")
+    except Exception as error:  # noqa: BLE001  # whatever it is: no mod is to be lost by it
+        _log.exception("operation %d", operation.pk)
+        why = _("An unexpected error; the log has the details: %s.") % f"{type(error).__name__}: {error}"[:500]
+    with suppress(DatabaseError, locks.Busy):  # else the minute job does it
+        connection.close_if_unusable_or_obsolete()
+        recovery.mend(operation.server, why=why)
+
+
+def _carry_out(operation: Operation, steps: list[Step], report: Report | None, stop: threading.Event) -> None:
+    plan = plans.plan_from_json(operation.plan or {})
+    fetches = sum(1 for one in plan.steps if one.new is not None)
+    watch = Watch(operation, fetches + len(steps), report, stop)
+    watch.tell("")
+    with ExitStack() as stack:
+        items = _prepare(operation, steps, stack)
+        _raise_for(differences.known(operation, plan, items))
+        _fetch_all(items, watch)
+        _fail_groups(items)
+        if not watch.should_end() and _left(items):
+            watch.tell(_("Looking whether everything is as it was"))
+            _compare_and_place(operation, plan, items, watch)
+        remarks = _put_away(operation, items, watch)
+        with suppress(locks.Busy):  # recovery's then
+            remarks += recovery.tidy(operation, items)
+    if any(item.step.state in (Step.State.PLACED, Step.State.DONE) for item in items):
+        inventory.scan(operation.server)
+    journal.close(operation, why=watch.why(), cancelled=watch.cancelled, remarks=remarks)
+
+
+# --- groups
+
+
+def _groups(items: Sequence[Item]) -> Iterator[list[Item]]:
+    """Those that are still to be done, each with its steps in their order."""
+    found: dict[int, list[Item]] = {}
+    for item in items:
+        found.setdefault(item.step.group, []).append(item)
+    yield from (group for group in found.values() if group[0].step.state == Step.State.WAITING)
+
+
+def _left(items: Sequence[Item]) -> bool:
+    return any(True for _group in _groups(items))
+
+
+def _fail_groups(items: Sequence[Item]) -> None:
+    """Settle the groups that have a problem before anything of them was placed."""
+    for group in _groups(items):
+        if any(item.problem for item in group):
+            _explain(group)
+            for item in group:
+                journal.mark([item.step], Step.State.FAILED, item.problem)
+
+
+def _explain(group: Sequence[Item]) -> None:
+    """Say of those without a problem of their own what they failed with."""
+    named = ", ".join(item.planned.name for item in group if item.problem)
+    for item in group:
+        item.problem = item.problem or _("It belongs together with %s, so it was left as it was.") % named
+
+
+# --- fetching
+
+
+def _prepare(operation: Operation, steps: Sequence[Step], stack: ExitStack) -> list[Item]:
+    """Make the staging folders, open until the stack is closed; a step whose folder has none gets a problem."""
+    name = journal.staging_name(operation)
+    closed: dict[Path, str] = {}
+    for folder in {folder for step in steps for folder in journal.item_of(operation, step).stages_in}:
+        try:
+            stack.enter_context(placing.staging(folder, name))
+        except FileNotFoundError:
+            closed[folder] = _("The folder %s is gone.") % folder
+        except OSError as error:
+            closed[folder] = files.in_words(error)
+    items = [journal.item_of(operation, step) for step in steps]
+    for item in items:
+        item.problem = next((closed[folder] for folder in item.stages_in if folder in closed), "")
+    return items
+
+
+@dataclass
+class _Fetcher:
+    """Fetches and stages new files in several threads."""
+
+    items: Sequence[Item]
+    watch: Watch
+    client: Client
+    releases: dict[int, Release]
+    copies: dict[int, KeptCopy]
+    waiting: "queue.SimpleQueue[Item]" = field(default_factory=queue.SimpleQueue)
+    #: What a thread is about to fetch (False) or done with (True); None from each at its end.
+    told: "queue.SimpleQueue[tuple[Item, bool] | None]" = field(default_factory=queue.SimpleQueue)
+
+    def work(self) -> None:
+        """One thread: fetch until nothing waits any more. The database connection is its own."""
+        try:
+            while not self.watch.halt.is_set():
+                item = self.waiting.get_nowait()
+                self.told.put((item, False))
+                if not any(one.problem for one in self.items if one.step.group == item.step.group):
+                    self._fetch(item)
+                self.told.put((item, True))
+        except queue.Empty:
+            pass
+        finally:
+            connection.close()
+            self.told.put(None)
+
+    def _fetch(self, item: Item) -> None:
+        assert item.change.new is not None
+        try:
+            looks = placing.looks_for(item.change.new.parent, item.change.old)
+            with closing(self._open(item)) as file:
+                placing.stage(file, item.change, looks, self.watch.halt)
+        except FetchError as error:
+            item.problem = error.text
+        except OSError as error:
+            item.problem = files.in_words(error)
+        except placing.Refused as error:
+            item.problem = str(error)
+        except placing.Stopped:
+            item.problem = self.watch.why()
+
+    def _open(self, item: Item) -> BinaryIO:
+        new = item.planned.new
+        assert new is not None
+        if new.release is not None and new.release in self.releases:
+            return downloads.fetch_release(self.releases[new.release], client=self.client, stop=self.watch.halt)
+        if new.kept is not None and new.kept in self.copies:
+            return keeping.open(self.copies[new.kept])
+        raise FetchError(_("What it was to be taken from is no longer known. Plan it again."), "source")
+
+
+def _fetch_all(items: Sequence[Item], watch: Watch) -> None:
+    wanted = [item for item in items if item.planned.new is not None and not item.problem]
+    if not wanted:
+        return
+    new = [item.planned.new for item in wanted if item.planned.new is not None]
+    releases = Release.objects.select_related("mod").in_bulk([one.release for one in new if one.release is not None])
+    copies = KeptCopy.objects.in_bulk([one.kept for one in new if one.kept is not None])
+    with downloads.client(watch.halt) as client:
+        fetcher = _Fetcher(items, watch, client, releases, copies)
+        for item in wanted:
+            fetcher.waiting.put(item)
+        count = min(downloads.CONNECTIONS, len(wanted))
+        with ThreadPoolExecutor(count) as pool:
+            threads = [pool.submit(fetcher.work) for _number in range(count)]
+            try:
+                _follow(fetcher, count, watch)
+            except BaseException:
+                watch.halt.set()
+                raise
+        for thread in threads:
+            thread.result()
+
+
+def _follow(fetcher: _Fetcher, threads: int, watch: Watch) -> None:
+    """Tell how far the threads are, until they are through."""
+    doing = ""
+    while threads:
+        if watch.stop.is_set():
+            watch.halt.set()
+        try:
+            told = fetcher.told.get(timeout=0.1)
+        except queue.Empty:
+            watch.tell(doing)
+            continue
+        if told is None:
+            threads -= 1
+            continue
+        item, done = told
+        doing = _("Fetching %(mod)s %(version)s") % {"mod": item.planned.name, "version": item.planned.to_version}
+        watch.tell(doing, more=int(done))
+
+
+# --- placing
+
+
+def _compare_and_place(operation: Operation, plan: Plan, items: Sequence[Item], watch: Watch) -> None:
+    """Everything for which the server's lock is needed. Raises _CantRun, with nothing changed."""
+    scanned = inventory.scan(operation.server, stop=watch.stop)
+    if scanned.unreachable:
+        raise _CantRun(
+            _("%(server)s can't be changed: %(why)s")
+            % {
+                "server": operation.server.name,
+                "why": scanned.unreachable,
+            }
+        )
+    try:
+        with turns.waiting_for(inventory.server_lock(operation.server_id), _SCAN_WAIT, watch.stop):
+            left = [item for item in items if item.step.state == Step.State.WAITING]
+            found = differences.find(operation, plan, left, watch.stop)
+            if found:
+                raise _CantRun(
+                    _("Something changed since the plan was made, so nothing was done. %s") % " ".join(found)
+                )
+            _fail_groups(items)
+            for group in list(_groups(items)):
+                if watch.should_end():
+                    return
+                _place_group(operation, group)
+                watch.tell(group[0].planned.name, more=len(group))
+    except placing.Stopped:
+        watch.should_end()
+    except locks.Busy:
+        if not watch.should_end():
+            text = _("The mods of %s are being scanned for too long. Plan it again in a few minutes.")
+            raise _CantRun(text % operation.server.name) from None
+
+
+def _raise_for(found: Sequence[str]) -> None:
+    if found:
+        raise _CantRun(_("Something changed since the plan was made, so nothing was done. %s") % " ".join(found))
+
+
+def _place_group(operation: Operation, group: Sequence[Item]) -> None:
+    """All of these steps, or none. Raises DatabaseError: then recovery decides which, by the rows."""
+    journal.mark([item.step for item in group], Step.State.PLACING)
+    at = group[0]
+    try:
+        for at in group:
+            placing.place(at.change, at.seen)
+        placing.sync([item.change for item in group])
+    except (OSError, placing.Refused) as error:
+        at.problem = files.in_words(error) if isinstance(error, OSError) else str(error)
+        _explain(group)
+        recovery.undo_group(group)
+    else:
+        journal.commit(operation, group)
+
+
+def _put_away(operation: Operation, items: Sequence[Item], watch: Watch) -> list[str]:
+    def going_on(item: Item) -> bool:
+        watch.tell(_("Putting away what was replaced"))
+        return not watch.stop.is_set()
+
+    placed = [item for item in items if item.step.state == Step.State.PLACED]
+    return journal.put_away(operation, placed, going_on=going_on)

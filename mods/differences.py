@@ -1,0 +1,165 @@
+"""Whether the world still is what a plan was made for. Changes nothing."""
+
+import os
+import stat
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from django.utils.translation import gettext as _
+
+from mods import modinfo, placing
+from mods.journal import Item
+from mods.models import GameServer, Hold, InstalledMod, KeptCopy, Operation, Release
+from mods.plans import OldFile, Plan
+from vsadmin.lib import files
+
+#: Kinds of wish that may name a version that was retracted already.
+_MAY_BE_RETRACTED = {Operation.Kind.ROLL_BACK, Operation.Kind.UNDO, Operation.Kind.ALIGN, Operation.Kind.RESTORE}
+
+
+def find(operation: Operation, plan: Plan, items: Sequence[Item], stop: threading.Event) -> list[str]:
+    """What is different now, one sentence each; none: the plan may be carried out.
+
+    Call it with the server's lock held, after a scan. Sets each item's `seen`, and `problem` where its file can't be
+    read. Raises `placing.Stopped`.
+    """
+    look = _Look(operation, plan, items, GameServer.objects.get(pk=operation.server_id))
+    return [*look.server_differs(), *look.database_differs(), *look.files_differ(stop)]
+
+
+def known(operation: Operation, plan: Plan, items: Sequence[Item]) -> list[str]:
+    """The same of what the database alone knows: worth a look before anything is fetched."""
+    look = _Look(operation, plan, items, GameServer.objects.get(pk=operation.server_id))
+    return [*look.server_differs(), *look.database_differs()]
+
+
+@dataclass
+class _Look:
+    operation: Operation
+    plan: Plan
+    items: Sequence[Item]
+    server: GameServer
+    #: Of each group, the names that its earlier steps make free.
+    freed: dict[int, set[Path]] = field(default_factory=dict)
+
+    def server_differs(self) -> Iterator[str]:
+        if self.server.game_version != self.plan.game_version:
+            yield _("The server's game version was %(before)s and is %(now)s now.") % {
+                "before": self.plan.game_version or _("unknown"),
+                "now": self.server.game_version or _("unknown"),
+            }
+        places = {entry["path"] for entry in self.server.mod_folders}
+        named = {one.folder for item in self.items for one in (item.planned.old, item.planned.new) if one is not None}
+        for folder in sorted(named - places):
+            yield _("%s is no longer a folder in which the server looks for mods.") % folder
+
+    # What the database knows
+
+    def database_differs(self) -> Iterator[str]:
+        yield from self._releases_differ()
+        yield from self._kept_copies_differ()
+        yield from self._holds_differ()
+        yield from self._twins_appeared()
+
+    def _releases_differ(self) -> Iterator[str]:
+        wanted = {
+            item.planned.new.release: item for item in self.items if item.planned.new and item.planned.new.release
+        }
+        found = Release.objects.in_bulk([pk for pk in wanted if pk is not None])
+        asked_for = {target.get("version") for target in self.operation.wish.get("targets", [])} - {"", None}
+        for pk, item in wanted.items():
+            release = found.get(pk)
+            version = {"mod": item.planned.name, "version": item.planned.to_version}
+            by_name = item.planned.to_version in asked_for or self.operation.kind in _MAY_BE_RETRACTED
+            if release is None or (release.gone_since and not by_name):
+                yield _("%(mod)s %(version)s is no longer in the mod database.") % version
+            elif release.retracted and not by_name:
+                reason = f": {release.retraction_reason.rstrip('.')}" if release.retraction_reason else ""
+                yield _("%(mod)s %(version)s was retracted%(reason)s.") % {**version, "reason": reason}
+
+    def _kept_copies_differ(self) -> Iterator[str]:
+        wanted = {item.planned.new.kept: item for item in self.items if item.planned.new and item.planned.new.kept}
+        found = set(KeptCopy.objects.filter(pk__in=wanted).values_list("pk", flat=True))
+        for pk, item in wanted.items():
+            if pk not in found:
+                yield _("The kept copy of %(mod)s %(version)s was deleted.") % {
+                    "mod": item.planned.name,
+                    "version": item.planned.to_version,
+                }
+
+    def _holds_differ(self) -> Iterator[str]:
+        """A hold set before the plan was made is the plan's to speak of."""
+        keys = {item.step.modid_key for item in self.items if item.planned.old and not item.planned.rename_to}
+        since = self.operation.planned_at or self.operation.asked_at
+        for hold in Hold.objects.filter(server=self.server, modid_key__in=keys - {""}, since__gt=since):
+            yield _("%(mod)s was put on hold by %(who)s.") % {
+                "mod": hold.modid,
+                "who": hold.set_by_name or _("somebody"),
+            }
+
+    def _twins_appeared(self) -> Iterator[str]:
+        """Further enabled files of a mod that the plan installs, replaces or enables."""
+        ours = {(item.planned.old.folder, item.planned.old.file_name) for item in self.items if item.planned.old}
+        since = self.operation.planned_at or self.operation.asked_at
+        keys = {
+            item.step.modid_key
+            for item in self.items
+            if (item.planned.new and not item.planned.new.file_name.endswith(".disabled"))
+            or (item.planned.rename_to and not item.planned.rename_to.endswith(".disabled"))
+        }
+        rows = InstalledMod.objects.filter(server=self.server, enabled=True, modid_key__in=keys - {""})
+        for row in rows.filter(first_seen_at__gt=since):
+            if (row.folder, row.file_name) not in ours:
+                yield _("Another file of %(mod)s appeared: %(file)s.") % {"mod": row.name, "file": row.file_name}
+
+    # What the disk holds
+
+    def files_differ(self, stop: threading.Event) -> Iterator[str]:
+        for item in self.items:
+            if stop.is_set():
+                raise placing.Stopped
+            yield from self._names_differ(item)
+            if item.planned.old is not None:
+                yield from _old_differs(item, item.planned.old)
+
+    def _names_differ(self, item: Item) -> Iterator[str]:
+        freed = self.freed.setdefault(item.step.group, set())
+        new_name = item.planned.new.file_name if item.planned.new else item.planned.rename_to
+        target = item.change.new or item.change.rename_to
+        if target is not None:
+            if "/" in new_name or new_name in {"", ".", ".."}:
+                yield _("“%s” is no usable file name.") % new_name
+            elif target not in freed and not item.change.keeps_name and os.path.lexists(target):
+                yield _("There is a file %s now, which isn't part of this.") % target
+        if item.change.old is not None:
+            freed.add(item.change.old)
+
+
+def _old_differs(item: Item, old: OldFile) -> Iterator[str]:
+    path = Path(old.folder, old.file_name)
+    words = {"mod": item.planned.name, "file": old.file_name}
+    try:
+        if item.change.is_folder:
+            item.seen = path.lstat()
+            same = _is_that_folder(path, item.seen, old)
+        else:
+            item.seen, digest = placing.look(path, through_links=bool(item.planned.rename_to))
+            same = digest == old.sha256
+    except FileNotFoundError:
+        yield _("%(mod)s: %(file)s isn't there any more.") % words
+    except files.NotRegular:
+        yield _("%(mod)s: %(file)s is a link or a folder now.") % words
+    except OSError as error:
+        item.problem = files.in_words(error)
+    else:
+        if not same:
+            yield _("%(mod)s: %(file)s has been replaced or changed.") % words
+
+
+def _is_that_folder(path: Path, seen: os.stat_result, old: OldFile) -> bool:
+    if not stat.S_ISDIR(seen.st_mode) and not path.is_dir():
+        return False
+    info = modinfo.read_file(path, InstalledMod.Kind.FOLDER).info
+    return not old.modid or (info is not None and (info.modid, info.version) == (old.modid, old.version))

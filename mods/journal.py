@@ -1,0 +1,287 @@
+"""A change's steps as rows, which tell recovery how far it came, and the files that belong to each.
+
+Of a step that is `placing`, the staging folder shows what was done: `placing.undo` needs no more than the plan. One
+that is `placed` is done; what it replaced still has to be put away from there.
+"""
+
+import hashlib
+import logging
+import os
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC
+from pathlib import Path
+
+from django.contrib.admin.models import CHANGE, LogEntry
+from django.contrib.contenttypes.models import ContentType
+from django.db import transaction
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from cache import deposits
+from mods import keeping, placing, plans
+from mods.models import GameServer, InstalledMod, Operation, Step
+from mods.plans import OldFile, Plan, PlannedStep
+from vsadmin.lib import files, locks, logs
+
+#: Failed steps that a result names.
+_NAMED = 5
+_EVENTS = {
+    Step.Action.INSTALL: "mod_installed",
+    Step.Action.REPLACE: "mod_replaced",
+    Step.Action.REMOVE: "mod_removed",
+    Step.Action.ENABLE: "mod_enabled",
+    Step.Action.DISABLE: "mod_disabled",
+}
+
+
+@dataclass
+class Item:
+    """One step under way: its row, its plan, its files. `problem` says why it can't be done."""
+
+    step: Step
+    planned: PlannedStep
+    change: placing.Change
+    seen: os.stat_result | None = None
+    problem: str = ""
+    #: The mod folders whose staging it needs.
+    stages_in: set[Path] = field(default_factory=set)
+
+
+def staging_name(operation: Operation) -> str:
+    """Its number, and letters that differ where a database restored from a backup gives the number again."""
+    asked = operation.asked_at.astimezone(UTC).strftime("%Y%m%d%H%M%S%f")
+    return f"{operation.pk}-{hashlib.sha256(asked.encode()).hexdigest()[:8]}"
+
+
+def write(operation: Operation, plan: Plan) -> list[Step]:
+    """Make the rows of its steps."""
+    return Step.objects.bulk_create(
+        [
+            Step(
+                operation=operation,
+                server_id=operation.server_id,
+                position=position,
+                group=one.group,
+                action=one.action,
+                modid=one.modid[:200],
+                modid_key=one.modid.lower()[:200],
+                name=one.name[:300],
+                from_version=one.from_version[:100],
+                to_version=one.to_version[:100],
+                why=one.why,
+                planned=plans.to_json(one),
+            )
+            for position, one in enumerate(plan.steps)
+        ],
+        batch_size=200,
+    )
+
+
+def item_of(operation: Operation, step: Step) -> Item:
+    """The step with its files; staging is where it is, if it is. Raises KeyError, TypeError for a plan not ours."""
+    planned = plans.step_from_json(step.planned)
+    old, new = planned.old, planned.new
+    name = staging_name(operation)
+    old_folder = Path(old.folder) if old else None
+    new_folder = Path(new.folder) if new else old_folder
+    assert new_folder is not None  # each step has one of them
+    change = placing.Change(
+        number=step.position,
+        staging=placing.find_staging(new_folder, name),
+        old_staging=placing.find_staging(old_folder or new_folder, name),
+        old=Path(old.folder, old.file_name) if old else None,
+        new=Path(new.folder, new.file_name) if new else None,
+        new_sha256=new.sha256 if new else "",
+        old_sha256=old.sha256 if old else "",
+        rename_to=Path(old.folder, planned.rename_to) if old and planned.rename_to else None,
+        is_folder=bool(old and old.kind == InstalledMod.Kind.FOLDER),
+    )
+    moves = not planned.rename_to
+    needed = {folder for folder in (old_folder, new_folder) if folder is not None and moves}
+    return Item(step, planned, change, stages_in=needed)
+
+
+def folders_of(items: Iterable[Item]) -> set[Path]:
+    """The mod folders that these steps have to do with."""
+    found = set()
+    for item in items:
+        found |= {Path(one.folder) for one in (item.planned.old, item.planned.new) if one is not None}
+    return found
+
+
+# --- what was replaced
+
+
+def put_away(
+    operation: Operation, items: Sequence[Item], *, going_on: Callable[[Item], bool] = lambda item: True
+) -> list[str]:
+    """Of placed steps: what they replaced goes into the cache or becomes a kept copy, and the steps are done.
+
+    `going_on` is asked before each whether to go on. What isn't put away stays in staging, and its step `placed`, for
+    recovery to see to; what is wrong is returned in words. Raises DatabaseError.
+    """
+    problems = []
+    done = []
+    for item in items:
+        if not going_on(item):
+            break
+        try:
+            _put_away(operation, item)
+        except (OSError, locks.Busy) as error:
+            why = files.in_words(error) if isinstance(error, OSError) else _("Others are busy there for too long.")
+            words = _("The file that was replaced, of %(mod)s, couldn't be put away yet; it lies in %(place)s. %(why)s")
+            problems.append(words % {"mod": item.planned.name, "place": item.change.aside, "why": why})
+        else:
+            done.append(item.step)
+    mark(done, Step.State.DONE)
+    return problems
+
+
+def _put_away(operation: Operation, item: Item) -> None:
+    old, aside = item.planned.old, item.change.aside
+    if old is None or not os.path.lexists(aside):
+        return
+    if not (old.cache_key and _into_cache(old, aside)):
+        why = old.keep_because or _("The download cache has another file under its number.")
+        keeping.keep(aside, server=operation.server, old=old, why=why, operation=operation)
+    aside.unlink()
+
+
+def _into_cache(old: OldFile, aside: Path) -> bool:
+    ending = Path(old.file_name.removesuffix(".disabled")).suffix
+    outcome = deposits.deposit(
+        old.cache_key,
+        aside,
+        sha256=old.sha256,
+        name=f"{old.modid or 'file'}_{old.version}{ending}",
+        title=old.name or old.modid,
+        version=old.version,
+    )
+    return outcome is not deposits.Outcome.OTHER_BYTES
+
+
+def keep_leftovers(place: Path, server: GameServer, operation: Operation | None, items: Sequence[Item] = ()) -> int:
+    """Make kept copies of what still lies aside in the staging folder of a change that is over, or that nobody knows.
+
+    Returns how many. Raises OSError, `locks.Busy`, DatabaseError.
+    """
+    known = {item.change.aside: item.planned.old for item in items}
+    found = placing.put_aside(place)
+    for path, name in found:
+        old = known.get(path) or keeping.described(path, name)
+        keeping.keep(
+            path, server=server, old=old, why=_("It was left over from an interrupted change."), operation=operation
+        )
+        path.unlink()
+    return len(found)
+
+
+# --- states
+
+
+def mark(steps: Sequence[Step], state: Step.State, message: str = "") -> None:
+    """One statement for all of them. Raises DatabaseError."""
+    if steps:
+        Step.objects.filter(pk__in=[step.pk for step in steps]).update(state=state, message=message)
+    for step in steps:
+        step.state, step.message = state, message
+
+
+def commit(operation: Operation, items: Sequence[Item]) -> None:
+    """Record that these steps' files are in place, together with who did it. Raises DatabaseError."""
+    steps = [item.step for item in items]
+    now = timezone.now()
+    with transaction.atomic():
+        Step.objects.filter(pk__in=[step.pk for step in steps]).update(state=Step.State.PLACED, message="", done_at=now)
+        if operation.asked_by_id is not None:
+            server_type = ContentType.objects.get_for_model(GameServer)
+            LogEntry.objects.bulk_create(
+                LogEntry(
+                    user_id=operation.asked_by_id,
+                    content_type=server_type,
+                    object_id=str(operation.server_id),
+                    object_repr=operation.server.name[:200],
+                    action_flag=CHANGE,
+                    change_message=in_words(step),
+                )
+                for step in steps
+            )
+    for step in steps:
+        step.state, step.message, step.done_at = Step.State.PLACED, "", now
+        logs.event(
+            _EVENTS[Step.Action(step.action)],
+            server=operation.server.name,
+            modid=step.modid,
+            from_version=step.from_version,
+            to_version=step.to_version,
+            operation=operation.pk,
+        )
+
+
+def in_words(step: Step) -> str:
+    """What the step did, as in the admin log."""
+    texts = {
+        Step.Action.INSTALL: _("Installed %(name)s %(to)s (change %(number)d)"),
+        Step.Action.REPLACE: _("Replaced %(name)s %(from)s by %(to)s (change %(number)d)"),
+        Step.Action.REMOVE: _("Removed %(name)s %(from)s (change %(number)d)"),
+        Step.Action.ENABLE: _("Enabled %(name)s %(from)s (change %(number)d)"),
+        Step.Action.DISABLE: _("Disabled %(name)s %(from)s (change %(number)d)"),
+    }
+    return texts[Step.Action(step.action)] % {
+        "name": step.name,
+        "from": step.from_version,
+        "to": step.to_version,
+        "number": step.operation_id,
+    }
+
+
+def close(operation: Operation, *, why: str = "", cancelled: bool = False, remarks: Sequence[str] = ()) -> None:
+    """End a running operation: its state and a result in words follow from its steps. Raises DatabaseError.
+
+    `why`: what ended it before its end. `remarks`: what else a person should know.
+    """
+    operation.steps.filter(state=Step.State.WAITING).update(state=Step.State.SKIPPED)
+    steps = list(operation.steps.all())
+    done = [step for step in steps if step.state in (Step.State.PLACED, Step.State.DONE)]
+    failed = [step for step in steps if step.state in (Step.State.FAILED, Step.State.PLACING)]
+    state = Operation.State.FAILED
+    if steps and len(done) == len(steps):
+        state = Operation.State.DONE
+    elif cancelled:
+        state = Operation.State.CANCELLED
+    message = _result(why, len(done), len(steps), failed, remarks)
+    ended = Operation.objects.filter(pk=operation.pk, state=Operation.State.RUNNING).update(
+        state=state, message=message, ended_at=timezone.now(), done=len(done), total=len(steps), doing=""
+    )
+    if not ended:
+        return
+    if state == Operation.State.DONE and operation.undoes_id is not None:
+        over = (Operation.State.DONE, Operation.State.FAILED, Operation.State.CANCELLED)
+        Operation.objects.filter(pk=operation.undoes_id, state__in=over).update(state=Operation.State.UNDONE)
+    good = state == Operation.State.DONE
+    logs.event(
+        "mod_change_completed" if good else "mod_change_failed",
+        level=logging.INFO if good or cancelled else logging.ERROR,
+        operation=operation.pk,
+        server=operation.server.name,
+        state=state.value,
+        done=len(done),
+        steps=len(steps),
+        result=message,
+    )
+
+
+def _result(why: str, done: int, total: int, failed: Sequence[Step], remarks: Sequence[str]) -> str:
+    counted = _("%(done)d of %(total)d done") % {"done": done, "total": total}
+    if failed:
+        named = [f"{step.name}: {step.message}" for step in failed[:_NAMED]]
+        if len(failed) > _NAMED:
+            named.append(_("and %d more.") % (len(failed) - _NAMED))
+        counted += "; " + ngettext("%d failed", "%d failed", len(failed)) % len(failed) + ": " + " ".join(named)
+    else:
+        counted += "."
+        if why and done < total:
+            counted += " " + _("The others are as they were. Plan it again.")
+    return " ".join(part for part in (why, counted, *remarks) if part)

@@ -1,0 +1,66 @@
+"""Whose turn it is: the locks around planning and changes, and the tasks that wait for the worker."""
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+
+from django_q.models import OrmQ
+from django_q.tasks import async_task
+
+from vsadmin.lib import locks
+
+#: Lock files are never removed, so plans share this many. Two with one lock wait for each other: rare, harmless.
+_PLANNING_LOCKS = 256
+
+
+def changing(server_id: int) -> str:
+    """The lock that whoever carries out or mends a change of this server holds from beginning to end.
+
+    Where it is free, no process works on a change of the server, whatever the rows say.
+    """
+    return f"change-{server_id}"
+
+
+def planning(operation_id: int) -> str:
+    """The lock that whoever makes this operation's plan holds."""
+    return f"planning-{operation_id % _PLANNING_LOCKS}"
+
+
+@contextmanager
+def waiting_for(name: str, seconds: float, stop: threading.Event | None = None) -> Iterator[None]:
+    """Hold a lock, waiting so long for it. Raises `locks.Busy`, also soon after `stop` is set."""
+    end = time.monotonic() + seconds
+    with ExitStack() as stack:
+        while True:
+            try:
+                stack.enter_context(locks.hold(name, timeout=1))
+                break
+            except locks.Busy:
+                if time.monotonic() >= end or (stop is not None and stop.is_set()):
+                    raise
+                time.sleep(0.05)  # on PostgreSQL a holder on another host is told at once
+        yield
+
+
+def plan_later(operation_id: int) -> None:
+    """Let the worker make the plan."""
+    async_task("mods.tasks.plan_operation", operation_id, q_options={"task_name": plan_task(operation_id)})
+
+
+def run_later(operation_id: int) -> None:
+    """Let the worker carry it out."""
+    async_task("mods.tasks.run_operation", operation_id, q_options={"task_name": run_task(operation_id)})
+
+
+def plan_task(operation_id: int) -> str:
+    return f"plan-change-{operation_id}"
+
+
+def run_task(operation_id: int) -> str:
+    return f"change-{operation_id}"
+
+
+def queued_tasks() -> set[str]:
+    """The names of all tasks that wait for the worker or that it has fetched."""
+    return {str(task.name()) for task in OrmQ.objects.all()}
