@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 from cache import conf as cache_conf
 from cache.sources import Arriving
 from cache.store import FetchError, OnBytes, fetch
-from mods import conf, moddb, modinfo
+from mods import conf, modinfo
 from mods.models import Release
 from vsadmin.lib.http import Client
 
@@ -29,20 +29,11 @@ _CHUNK = 256 * 1024
 
 
 def client(stop: threading.Event | None = None) -> Client:
-    """For several downloads in a row. Only the configured origins are asked, at every hop.
-
-    One of them may be on a private address only where somebody wrote it into the settings.
-    """
-    origins = {conf.MODDB_URL.get(), *conf.MODDB_FILE_ORIGINS.get()}
-    written: set[str] = set()
-    if conf.MODDB_URL.text() is not None:
-        written.add(conf.MODDB_URL.get())
-    if conf.MODDB_FILE_ORIGINS.text() is not None:
-        written.update(conf.MODDB_FILE_ORIGINS.get())
+    """For several downloads in a row. Only the configured origins are asked, at every hop."""
     return Client(
         user_agent=f"vsadmin/{settings.VSADMIN_VERSION} (manages the mods of Vintage Story servers)",
-        allowed_origins=origins,
-        trusted_private_origins=written,
+        allowed_origins={conf.MODDB_URL.get(), *conf.MODDB_FILE_ORIGINS.get()},
+        trusted_private_origins=conf.origins_written(),
         max_connections=CONNECTIONS,
         stop=stop,
     )
@@ -74,7 +65,7 @@ def fetch_release(
     try:
         return fetch(
             cache_key(release.file_id),
-            _Download(release.file_id, client, stop),
+            _Download(_address(release), client, stop),
             name=f"{release.modid or 'file'}_{release.version}{ending}",
             title=release.mod.name,
             version=release.version,
@@ -88,16 +79,11 @@ def fetch_release(
 
 @dataclass(frozen=True)
 class _Download:
-    """The file's address at the mod database, which counts the download and then sends us to the file host."""
+    """A download from `description`, its address."""
 
-    file_id: int
+    description: str
     client: Client | None
     stop: threading.Event | None
-
-    @property
-    def description(self) -> str:
-        with moddb.ModDB(conf.MODDB_URL.get()) as database:
-            return database.download_url(self.file_id)
 
     @contextmanager
     def open(self) -> Iterator[Arriving]:
@@ -106,6 +92,17 @@ class _Download:
             yield stack.enter_context(
                 asking.stream(self.description, deadline=DEADLINE, max_bytes=cache_conf.max_download_bytes())
             )
+
+
+def _address(release: Release) -> str:
+    """At the mod database, which counts the download and then sends us to the file host.
+
+    It no longer gives out what was retracted. Whoever names such a release all the same gets it from the file host,
+    which still has it.
+    """
+    if release.withdrawn and release.file_url:
+        return release.file_url
+    return f"{conf.MODDB_URL.get()}/download/{release.file_id}"
 
 
 def _in_our_words(error: FetchError, release: Release) -> FetchError:

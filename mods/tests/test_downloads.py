@@ -150,6 +150,14 @@ def test_a_release_without_a_file(release: MakeRelease) -> None:
     assert "no file" in refusal(release(missing_file=True)[0]).text
 
 
+def test_one_known_to_be_retracted_comes_from_the_file_host(release: MakeRelease, database: ModDatabase) -> None:
+    ours, theirs = release()
+    database.retract(theirs, "It eats worlds")
+    ours.retracted, ours.file_url = True, f"{database.file_origin}/{theirs.path}"
+    with downloads.fetch_release(ours) as file:
+        assert file.read() == theirs.content
+
+
 def test_retracted_and_gone_releases_are_told_in_plain_words(release: MakeRelease, database: ModDatabase) -> None:
     ours, theirs = release()
     database.retract(theirs, "It eats worlds")

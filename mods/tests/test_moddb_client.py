@@ -213,10 +213,6 @@ def test_it_says_who_asks() -> None:
     assert headers["Accept"] == "*/*"
 
 
-def test_files_come_from_the_address_that_counts_them() -> None:
-    assert ModDB(URL + "/").download_url(113014) == f"{URL}/download/113014"
-
-
 @pytest.mark.parametrize("url", ["", "mods.example.com", "ftp://mods.example.com", "https://u:p@mods.example.com"])
 def test_an_address_that_is_none_is_refused_at_once(url: str) -> None:
     with pytest.raises(ValueError):
