@@ -1,0 +1,235 @@
+"""What needs a person, in words, each with the button that does something about it."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from mods import figures, rights, starts
+from mods import tasks as mods_tasks
+from mods.models import GameServer, InstalledMod, InstalledModQuerySet, Operation, RefreshRun
+from vsadmin.lib import times
+from vsadmin.lib.jobs.models import Worker
+
+#: Names that a line gives before it says "and 3 more".
+_NAMED = 3
+
+
+@dataclass(frozen=True)
+class Job:
+    """A button that starts a job."""
+
+    name: str
+    label: str
+    server: int | None = None
+
+
+@dataclass(frozen=True)
+class Todo:
+    """One thing that needs a person: what happened, what it means, and the button that does something about it."""
+
+    tone: str
+    text: str
+    detail: str = ""
+    url: str = ""
+    label: str = ""
+    job: Job | None = None
+    #: Servers on which all updates may be planned from here.
+    updatable: tuple[GameServer, ...] = ()
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What the overview has looked up already. `counted` and `differences` are by the servers' keys."""
+
+    servers: list[GameServer]
+    counted: dict[int, figures.Figures]
+    differences: dict[int, starts.Difference]
+    last_run: RefreshRun | None
+    next_refresh: datetime | None
+
+
+def mods_url(**filters: object) -> str:
+    """The list of installed mods under these filters."""
+    query = "&".join(f"{name}={value}" for name, value in filters.items() if value)
+    return reverse("admin:mods_installedmod_changelist") + (f"?{query}" if query else "")
+
+
+def of(request: HttpRequest, facts: Facts) -> list[Todo]:
+    """What needs doing now, the worst first. A fixed number of queries."""
+    found: list[Todo] = []
+    if facts.servers:
+        found += _worker(Worker.load())
+        found += _unreachable(request, facts.servers)
+        found += _moddb(request, facts.last_run, facts.next_refresh)
+    found += _installed(request, figures.total(facts.counted.values()), facts)
+    found += [
+        _restart(server, facts.differences[server.pk]) for server in facts.servers if facts.differences[server.pk].any
+    ]
+    found += _plans(request)
+    found += [_unknown_version(server) for server in facts.servers if not server.game_version and server.scanned_at]
+    return found
+
+
+def _worker(worker: Worker) -> list[Todo]:
+    if not worker.is_silent:
+        return []
+    return [Todo("bad", worker_words(worker), _("What you see stays as it was until it is back."))]
+
+
+def worker_words(worker: Worker) -> str:
+    """What is wrong with a silent worker, and what is being done about it."""
+    if worker.beat_at is None:
+        return _("The background worker hasn't started yet; nothing is checked.")
+    words = format_html(_("Worker silent since {}; nothing is checked"), times.clock(worker.beat_at))
+    if worker.restarts >= MAX_RESTARTS:
+        return format_html(_("{}. It was restarted {} times; look into the log."), words, worker.restarts)
+    if worker.restarts:
+        return format_html(_("{}; restarting, {} of {}."), words, worker.restarts, MAX_RESTARTS)
+    return format_html("{}.", words)
+
+
+#: How often `up` restarts a silent worker within ten minutes.
+MAX_RESTARTS = 3
+
+
+def _unreachable(request: HttpRequest, servers: list[GameServer]) -> list[Todo]:
+    may_scan = request.user.has_perm("mods.scan_gameserver")
+    return [
+        Todo(
+            "bad",
+            format_html(_("{} can't be reached since {}."), server.name, times.clock(server.unreachable_since)),
+            _("%s Its mods stay listed as they were.") % server.unreachable_why,
+            reverse("admin:mods_gameserver_change", args=[server.pk]),
+            _("Open the server"),
+            Job(mods_tasks.SCAN, _("Try again"), server.pk) if may_scan else None,
+        )
+        for server in servers
+        if server.unreachable_since
+    ]
+
+
+def _moddb(request: HttpRequest, last_run: RefreshRun | None, next_refresh: datetime | None) -> list[Todo]:
+    """The mod database doesn't answer, or was never asked."""
+    job = Job(mods_tasks.REFRESH, _("Try now")) if request.user.has_perm("mods.refresh_mod") else None
+    if last_run is None or last_run.state != RefreshRun.State.FAILED:
+        return []
+    answered = RefreshRun.objects.filter(state=RefreshRun.State.COMPLETED).values_list("started_at", flat=True).first()
+    failing = RefreshRun.objects.filter(state=RefreshRun.State.FAILED).order_by("started_at")
+    if answered:
+        failing = failing.filter(started_at__gt=answered)
+    first = failing.first() or last_run
+    why = next(iter(last_run.failures.values()), "") if isinstance(last_run.failures, dict) else ""
+    next_try = _next_try(next_refresh)
+    return [
+        Todo(
+            "bad",
+            format_html(_("Mod database unreachable since {}; nothing was lost."), times.clock(first.started_at)),
+            format_html("{} {}", str(why)[:300], next_try),
+            reverse("admin:mods_refreshrun_change", args=[last_run.pk]),
+            _("See what failed"),
+            job,
+        )
+    ]
+
+
+def _next_try(moment: datetime | None) -> str:
+    if moment is None:
+        return ""
+    if moment <= timezone.now():
+        return _("The next try is due now.")
+    return format_html(_("Next try {}."), times.clock(moment))
+
+
+def _installed(request: HttpRequest, total: figures.Figures, facts: Facts) -> list[Todo]:
+    rows = InstalledMod.objects
+    found = []
+    if total.retracted:
+        text = ngettext(
+            "%d installed release was retracted by its author.",
+            "%d installed releases were retracted by their authors.",
+            total.retracted,
+        )
+        found.append(_about_mods("bad", text % total.retracted, rows.retracted(), "retracted", total.retracted))
+    if total.problems:
+        text = ngettext("%d mod has a problem.", "%d mods have a problem.", total.problems)
+        found.append(_about_mods("bad", text % total.problems, rows.with_problems(), "problem", total.problems))
+    if total.incompatible:
+        text = ngettext(
+            "%d mod doesn't fit its server's game version.",
+            "%d mods don't fit their server's game version.",
+            total.incompatible,
+        )
+        found.append(
+            _about_mods("bad", text % total.incompatible, rows.incompatible(), "incompatible", total.incompatible)
+        )
+    if total.outdated:
+        text = ngettext("%d update is recommended.", "%d updates are recommended.", total.outdated)
+        todo = _about_mods("warn", text % total.outdated, rows.outdated(), "outdated", total.outdated)
+        outdated = (server for server in facts.servers if facts.counted.get(server.pk, figures.Figures()).outdated)
+        may_update = request.user.has_perm(rights.UPDATE)
+        found.append(replace(todo, updatable=tuple(outdated) if may_update else ()))
+    return found
+
+
+def _about_mods(tone: str, text: str, rows: InstalledModQuerySet, state: str, count: int) -> Todo:
+    named = rows.select_related("server").only("name", "version", "server__name", "recommended")[:_NAMED]
+    return Todo(tone, text, _names(named, state, count), mods_url(state=state), _see(state))
+
+
+def _see(state: str) -> str:
+    return _("See the updates") if state == "outdated" else _("See what to do")
+
+
+def _names(rows: Iterable[InstalledMod], state: str, count: int) -> str:
+    parts = [
+        f"{row.name[:60]} {row.version[:30]} → {row.recommended[:30]}" if state == "outdated" else str(row)[:90]
+        for row in rows
+    ]
+    if count > len(parts):
+        more = count - len(parts)
+        parts.append(ngettext("and %d more", "and %d more", more) % more)
+    return " · ".join(parts)
+
+
+def _restart(server: GameServer, difference: starts.Difference) -> Todo:
+    return Todo(
+        "warn",
+        _("%s needs a restart.") % server.name,
+        " ".join([difference.summary(), server.restart_note]).strip(),
+        reverse("admin:mods_gameserver_change", args=[server.pk]),
+        _("See what differs"),
+    )
+
+
+def _plans(request: HttpRequest) -> list[Todo]:
+    """Plans that wait for somebody to say yes or no."""
+    if not rights.may_see_changes(request):
+        return []
+    waiting = Operation.objects.filter(state=Operation.State.PLANNED).select_related("server").defer("plan", "wish")
+    return [
+        Todo(
+            "warn",
+            _("A plan waits: %(what)s on %(server)s.") % {"what": one.title, "server": one.server.name},
+            format_html(_("Asked for by {} {}."), one.asked_by_name or _("somebody"), times.ago(one.asked_at)),
+            reverse("admin:mods_operation_change", args=[one.pk]),
+            _("Look at it"),
+        )
+        for one in waiting[:_NAMED]
+    ]
+
+
+def _unknown_version(server: GameServer) -> Todo:
+    return Todo(
+        "warn",
+        _("The game version of %s isn't known, so nothing can be said of what fits.") % server.name,
+        _("It is read from the server's log. Start the server once, or set the version by hand."),
+        reverse("admin:mods_gameserver_change", args=[server.pk]) + "#settings",
+        _("Set it"),
+    )
