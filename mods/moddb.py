@@ -53,6 +53,7 @@ __all__ = [
 ]
 
 _GAME_VERSION = re.compile(r"[0-9]+\.[0-9]+\.[0-9]+(-(dev|pre|rc)\.[0-9]+)?")
+_SERIES = re.compile(r"[0-9]+\.[0-9]+")
 _SEPARATORS = frozenset(",@")  # percent-encoding doesn't help: the server decodes first, then splits
 
 
@@ -92,8 +93,9 @@ class Cancelled(ModDBError):
 class ModDB:
     """One mod database. Share it among threads: `max_connections` requests run at a time, the others wait.
 
-    `file_origins`: further origins that redirects may lead to. `deadline`: seconds for one call, its retries
-    included. `max_bytes`: cap on one answer. `version`: ours, for the User-Agent. `stop`: set it to end all calls.
+    `file_origins`: further origins that redirects may lead to. `trusted_origins`: those that may be on a private
+    address; all by default. `deadline`: seconds for one call, its retries included. `max_bytes`: cap on one answer.
+    `version`: ours, for the User-Agent. `stop`: set it to end all calls.
     """
 
     def __init__(
@@ -101,6 +103,7 @@ class ModDB:
         base_url: str,
         *,
         file_origins: Collection[str] = (),
+        trusted_origins: Collection[str] | None = None,
         deadline: float = 30.0,
         max_bytes: int = 64 * 1024 * 1024,
         stop: threading.Event | None = None,
@@ -116,7 +119,7 @@ class ModDB:
         self._client = Client(
             user_agent=f"vsadmin/{version or '0'} (manages the mods of Vintage Story servers)",
             allowed_origins=configured,
-            trusted_private_origins=configured,
+            trusted_private_origins=configured if trusted_origins is None else trusted_origins,
             max_connections=max_connections,
             retries=retries,
             backoff=backoff,
@@ -198,9 +201,20 @@ class ModDB:
             raise BadAnswer("The mod database's answer about this mod has no such mod in it.")
         return details
 
-    def mods(self) -> list[ModSummary]:
-        """Every published mod (about 330 bytes each, one answer), each mod number once."""
-        data = self._v1("/api/mods")
+    def mods(self, game_version: str = "") -> list[ModSummary]:
+        """Every published mod (about 330 bytes each, one answer), each mod number once.
+
+        `game_version`: only those with a release for it, either exact (1.21.5) or any of a series (1.21). Raises
+        BadRequest when it is neither.
+        """
+        query = ""
+        if _SERIES.fullmatch(game_version):
+            query = f"?gameversion={game_version}"
+        elif is_game_version(game_version):
+            query = f"?gv={game_version}"
+        elif game_version:
+            raise BadRequest("The mod database knows no such game version: it must look like 1.21.5 or 1.21.")
+        data = self._v1("/api/mods" + query)
         if not isinstance(data.get("mods"), list):
             raise BadAnswer("The mod database's answer has no list of mods in it.")
         return parse_summaries(data["mods"])
@@ -211,10 +225,6 @@ class ModDB:
         if not isinstance(data.get("gameversions"), list):
             raise BadAnswer("The mod database's answer has no list of game versions in it.")
         return parse_game_versions(data["gameversions"])
-
-    def download_url(self, file_id: int) -> str:
-        """Where to fetch a file: the address that counts the download, and refuses a retracted one with 410."""
-        return f"{self.base_url}/download/{file_id}"
 
     def _get(self, path: str) -> Answer:
         try:

@@ -83,6 +83,9 @@ class Mod(models.Model):
     last_released = models.DateTimeField(_("last released"), null=True)
     fetched_at = models.DateTimeField(_("details fetched"), null=True)
     listed_at = models.DateTimeField(_("seen in the list"), null=True)
+    #: Of its details, asked for because somebody opened its page; the error is that of the last time.
+    details_tried_at = models.DateTimeField(null=True)
+    details_error = models.TextField(blank=True)
 
     class Meta:
         verbose_name = _("mod")
@@ -554,3 +557,78 @@ class ServerStart(models.Model):
 
     def __str__(self) -> str:
         return f"{self.started_at:%Y-%m-%d %H:%M}"
+
+
+class CatalogueEntry(models.Model):
+    """A mod of the whole list as the catalogue searches and sorts it: short rows, since all of them are read."""
+
+    mod = models.OneToOneField(Mod, primary_key=True, on_delete=models.CASCADE, related_name="entry")
+    #: Lower-case lines: name, ids, author, summary; with a line end on both sides of each.
+    words = models.TextField()
+    #: Lower-case, to sort by.
+    name = models.CharField(max_length=500)
+    #: The mod database numbers its mods in the order of their making.
+    number = models.PositiveBigIntegerField()
+    #: Of the last release, in seconds since 1970; 0 where there is none.
+    released = models.PositiveBigIntegerField(default=0)
+    downloads = models.PositiveBigIntegerField(default=0)
+    trending = models.PositiveBigIntegerField(default=0)
+    side = models.CharField(max_length=20, blank=True)
+    type = models.CharField(max_length=500, blank=True)
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["name", "number"], name="catalogue_by_name"),
+            models.Index(fields=["number"], name="catalogue_by_number"),
+            models.Index(fields=["released", "number"], name="catalogue_by_release"),
+            models.Index(fields=["downloads", "number"], name="catalogue_by_downloads"),
+            models.Index(fields=["trending", "downloads", "number"], name="catalogue_by_trend"),
+            models.Index(fields=["type"], name="catalogue_by_type"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class CatalogueTag(models.Model):
+    """A tag of a mod in the catalogue."""
+
+    entry = models.ForeignKey(CatalogueEntry, on_delete=models.CASCADE, related_name="tags")
+    tag = models.CharField(max_length=100)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["tag", "entry"], name="catalogue_tag_once")]
+
+    def __str__(self) -> str:
+        return self.tag
+
+
+class GameVersionFit(models.Model):
+    """A mod has a release for this game version: exact (1.21.5), any of a series (1.21), or "": one that names none.
+
+    As the mod database's lists say it, and the releases themselves where they are known; the later word counts.
+    """
+
+    mod = models.ForeignKey(Mod, on_delete=models.CASCADE, related_name="fits")
+    version = models.CharField(max_length=50)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["version", "mod"], name="fits_game_version_once")]
+
+    def __str__(self) -> str:
+        return self.version
+
+
+class ListAnswer(models.Model):
+    """When the mod database last gave a list of mods: of all ("") or of those for a game version (1.21.5, 1.21)."""
+
+    game_version = models.CharField(max_length=50, unique=True)
+    answered_at = models.DateTimeField(null=True)
+    tried_at = models.DateTimeField(null=True)
+    #: Of the last time; "" where it went well.
+    error = models.TextField(blank=True)
+    #: Of the list of all: `tags`, pairs of a tag and how many mods have it, the commonest first; `types`.
+    facts = models.JSONField(default=dict)
+
+    def __str__(self) -> str:
+        return self.game_version or "all"

@@ -1,5 +1,6 @@
 """The panel: Django's admin site, with our navigation, overview and job pages in it."""
 
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import update_wrapper
@@ -18,9 +19,9 @@ from django.utils.translation import gettext_lazy as _
 from django_htmx.http import HttpResponseClientRedirect
 
 from mods import figures, rights
-from vsadmin import dashboard, jobpages
+from vsadmin import dashboard, jobpages, systempage
 from vsadmin.lib.jobs.models import Worker
-from vsadmin.users import GuardedUsers
+from vsadmin.users import GuardedUsers, record_own_password
 
 #: Apps whose own admin pages aren't offered: a schedule of django-q2 may name any function, `os.system` included.
 _UNREGISTERED_APPS = {"django_q"}
@@ -69,8 +70,8 @@ _PLACES = (
     Place(_("Cache"), "cache_cacheentry_changelist", ("cache_",), "archive-box", "cache.view_cacheentry"),
     Place(
         _("System"),
-        "system",
-        ("system", "jobs_", "mods_refreshrun_", "auth_"),
+        "doctor",
+        ("doctor", "system", "jobs_", "mods_refreshrun_", "auth_"),
         "cog-6-tooth",
         "jobs.view_jobrun",
     ),
@@ -80,6 +81,7 @@ _CHANGE_TABS = (
     Place(_("Kept copies"), "mods_keptcopy_changelist", ("mods_keptcopy_",), "", rights.VIEW_KEPT),
 )
 _SYSTEM_TABS = (
+    Place(_("Condition"), "doctor", ("doctor",), "", "jobs.view_jobrun"),
     Place(_("Background jobs"), "system", ("system",), "", "jobs.view_jobrun"),
     Place(_("Runs"), "jobs_jobrun_changelist", ("jobs_jobrun_",), "", "jobs.view_jobrun"),
     Place(_("Refreshes"), "mods_refreshrun_changelist", ("mods_refreshrun_",), "", "mods.view_refreshrun"),
@@ -89,7 +91,7 @@ _SYSTEM_TABS = (
 
 
 #: By the place that they belong to.
-_TABS = {"mods_operation_changelist": _CHANGE_TABS, "system": _SYSTEM_TABS}
+_TABS = {"mods_operation_changelist": _CHANGE_TABS, "doctor": _SYSTEM_TABS}
 
 
 class PanelSite(admin.AdminSite):
@@ -116,6 +118,7 @@ class PanelSite(admin.AdminSite):
     def get_urls(self) -> list[URLResolver | URLPattern]:
         own = [
             path("system/", self.admin_view(jobpages.system_page(self)), name="system"),
+            path("system/condition/", self.admin_view(systempage.page(self)), name="doctor"),
             path("jobs/start/<slug:name>/", self.admin_view(jobpages.start_run), name="start_run"),
             path("jobs/run/<int:pk>/box/", self.admin_view(jobpages.run_box), name="run_box"),
         ]
@@ -145,6 +148,7 @@ class PanelSite(admin.AdminSite):
     def each_context(self, request: HttpRequest) -> dict[str, Any]:
         context = super().each_context(request)
         context["unencrypted"] = settings.ALLOW_HTTP.get() and not request.is_secure()
+        context["demo"] = _is_demo()
         if not context["has_permission"]:
             return context
         here = request.resolver_match.url_name or "" if request.resolver_match else ""
@@ -160,6 +164,14 @@ class PanelSite(admin.AdminSite):
         context["this_page"] = request.get_full_path().partition("?")[0] + _query(request)
         return context
 
+    def password_change(  # type: ignore[override]  # the stubs know no redirect
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        response = super().password_change(request, extra_context)
+        if request.method == "POST" and response.status_code == 302:
+            record_own_password(request)
+        return response
+
     def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
         return super().index(request, {**dashboard.context(request), **(extra_context or {})})
 
@@ -169,6 +181,11 @@ class PanelSite(admin.AdminSite):
         if app_label not in _APP_PAGES:
             raise Http404
         return HttpResponseRedirect(reverse(_APP_PAGES[app_label]))
+
+
+def _is_demo() -> bool:
+    """Whether this is `./run.sh demo`: it names its throw-away data folder once more. No other value does anything."""
+    return os.environ.get("VSADMIN_DEMO") == str(settings.VSADMIN_DATA_DIR)
 
 
 def _query(request: HttpRequest) -> str:
