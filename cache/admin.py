@@ -14,7 +14,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from cache import filters, overview, pages, wording
+from cache import alarm_pages, filters, overview, pages, wording
 from cache.models import CacheEntry, CacheEntryQuerySet, KnownDigest
 from vsadmin.lib import html, times
 from vsadmin.lib.modeladmin import ReadOnlyAdmin, tag
@@ -53,7 +53,12 @@ class CacheEntryAdmin(ReadOnlyAdmin[CacheEntry]):
             path(address, self.admin_site.admin_view(view(self.admin_site)), name=f"cache_cacheentry_{name}")
             for address, view, name in views
         ]
-        return [*own, *super().get_urls()]
+        alarm = path(
+            "alarms/<int:pk>/",
+            self.admin_site.admin_view(alarm_pages.alarm_page(self.admin_site)),
+            name="cache_cacheentry_alarm",
+        )
+        return [*own, alarm, *super().get_urls()]
 
     def has_evict_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm(pages.EVICT)
@@ -136,6 +141,7 @@ class CacheEntryAdmin(ReadOnlyAdmin[CacheEntry]):
             "source_link": html.web_link(obj.source),
             "unused_for": times.span(timezone.now() - obj.last_accessed_at),
             "may_evict": self.has_evict_permission(request),
+            "may_decide": request.user.has_perm(alarm_pages.DECIDE),
         }
 
 

@@ -61,7 +61,10 @@ class KnownDigestQuerySet(models.QuerySet["KnownDigest"]):
 
 
 class KnownDigest(models.Model):
-    """The SHA-256 first seen under a key. It outlives eviction and clearing: other bytes are refused, for ever."""
+    """The SHA-256 first seen under a key. It outlives eviction and clearing: other bytes are refused, and an alarm.
+
+    `alarms` alone, by a person's decision, ever makes other bytes the right ones.
+    """
 
     key = models.CharField(_("key"), max_length=90, unique=True)
     title = models.CharField(_("title"), max_length=300, blank=True)
@@ -77,9 +80,15 @@ class KnownDigest(models.Model):
         verbose_name = _("known file")
         verbose_name_plural = _("known files")
         default_permissions = ("view",)
+        permissions = [("decide_knowndigest", _("Can decide about changed files (alarms)"))]
 
     def __str__(self) -> str:
         return self.key
+
+    @property
+    def name(self) -> str:
+        """For people."""
+        return self.title or self.key
 
 
 class CacheTotals(models.Model):

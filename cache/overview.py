@@ -13,7 +13,7 @@ from django.utils.formats import number_format
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 
-from cache import charts, conf, pages, statistics, wording
+from cache import alarm_pages, charts, conf, pages, statistics, wording
 from cache.models import CacheEntry, KnownDigest
 from cache.statistics import Day, Figures, Statistics
 from vsadmin.lib import files
@@ -36,6 +36,7 @@ def context(request: HttpRequest) -> dict[str, Any]:
     rights = {
         "may_evict": request.user.has_perm(pages.EVICT),
         "may_clear": request.user.has_perm(pages.CLEAR),
+        "may_decide": request.user.has_perm(alarm_pages.DECIDE),
     }
     try:
         found = statistics.read()

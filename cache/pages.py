@@ -91,7 +91,7 @@ def _preview(site: AdminSite, request: HttpRequest, form: LimitForm) -> HttpResp
             "listed": [(entry, wording.size(entry.size)) for entry in going.entries],
             "unlisted": going.files - len(going.entries),
         }
-    return _render(site, request, "preview", context)
+    return render(site, request, "preview", context)
 
 
 # Removing.
@@ -180,18 +180,18 @@ def _carry_out(request: HttpRequest, what: str, act: Callable[[], Evicted]) -> H
         trouble = _("The database can't be written just now. Check that its disk isn't full, then try again.")
     if trouble:
         with suppress(DatabaseError):
-            _record(request, DELETION, f"{what}: {trouble}")
+            record(request, DELETION, f"{what}: {trouble}")
         messages.error(request, trouble)
-        return _back(request)
+        return back(request)
     words = wording.done(result)
-    _record(request, DELETION, f"{what}: {words}")
+    record(request, DELETION, f"{what}: {words}")
     if not result.files and not result.failed:
         messages.info(request, _("Nothing had to go: no file was removed."))
-        return _back(request)
+        return back(request)
     link = reverse("admin:cache_cacheentry_changelist") + "#doings"
-    shown = format_html('{} <a href="{}">{}</a>', words, link, _("Who did what")) if _may_view(request) else words
+    shown = format_html('{} <a href="{}">{}</a>', words, link, _("Who did what")) if may_view(request) else words
     messages.add_message(request, messages.WARNING if result.failed else messages.SUCCESS, shown)
-    return _back(request)
+    return back(request)
 
 
 # Verifying.
@@ -211,16 +211,16 @@ def verify_page(site: AdminSite) -> View:
         try:
             run, is_new = enqueue(tasks.VERIFY, user=request.user)
             if is_new:
-                _record(request, CHANGE, _("Started to verify the cache"))
+                record(request, CHANGE, _("Started to verify the cache"))
         except DatabaseError:
             logging.getLogger(__name__).exception("verify the cache")
             messages.error(request, _("The database can't be written just now. Try again in a moment."))
-            return _back(request)
+            return back(request)
         if is_new:
             messages.success(request, _("Verifying has been asked for; how far it is stands below."))
         else:
             messages.info(request, _("A verification was under way already; how far it is stands below."))
-        return _back(request, f"?run={run.pk}")
+        return back(request, f"?run={run.pk}")
 
     return view
 
@@ -247,19 +247,19 @@ def _confirm(
         "hidden": hidden or [],
         "named": going.entries[:_NAMED],
         "unnamed": going.files - len(going.entries[:_NAMED]) if going.entries else 0,
-        "cancel_url": _home(request),
+        "cancel_url": home(request),
         **more,
     }
-    return _render(site, request, "confirm", context)
+    return render(site, request, "confirm", context)
 
 
-def _render(site: AdminSite, request: HttpRequest, name: str, context: dict[str, Any]) -> HttpResponse:
+def render(site: AdminSite, request: HttpRequest, name: str, context: dict[str, Any]) -> HttpResponse:
     request.current_app = site.name
-    whole = {**site.each_context(request), "opts": CacheEntry._meta, "may_view": _may_view(request), **context}
+    whole = {**site.each_context(request), "opts": CacheEntry._meta, "may_view": may_view(request), **context}
     return TemplateResponse(request, f"admin/cache/cacheentry/{name}.html", whole)
 
 
-def _record(request: HttpRequest, kind: int, text: str) -> None:
+def record(request: HttpRequest, kind: int, text: str) -> None:
     """A line of the admin log. It names nothing that a row stands for: the rows are gone."""
     assert request.user.pk is not None  # the site lets nobody else in
     LogEntry.objects.create(
@@ -271,14 +271,14 @@ def _record(request: HttpRequest, kind: int, text: str) -> None:
     )
 
 
-def _may_view(request: HttpRequest) -> bool:
+def may_view(request: HttpRequest) -> bool:
     return request.user.has_perm(VIEW)
 
 
-def _home(request: HttpRequest) -> str:
+def home(request: HttpRequest) -> str:
     """The Cache page, or the overview for who may act but not see it."""
-    return reverse("admin:cache_cacheentry_changelist" if _may_view(request) else "admin:index")
+    return reverse("admin:cache_cacheentry_changelist" if may_view(request) else "admin:index")
 
 
-def _back(request: HttpRequest, query: str = "") -> HttpResponseRedirect:
-    return HttpResponseRedirect(_home(request) + query)
+def back(request: HttpRequest, query: str = "") -> HttpResponseRedirect:
+    return HttpResponseRedirect(home(request) + query)

@@ -238,7 +238,8 @@ def _compare_with_known(entry: CacheEntry) -> None:
     raise FetchError(
         _(
             "%s was refused: its content differs from what was downloaded under the same number before, which should "
-            "never happen. Somebody may have tampered with it; ask the mod's author before you use it."
+            "never happen. Somebody may have tampered with it; ask the mod's author before you use it, and see the "
+            "alarm on the Cache page."
         )
         % entry,
         "alarm",

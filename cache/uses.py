@@ -3,12 +3,17 @@
 Each hit does both. Beside the hashing of its file, building the statements by the ORM would cost more than the rest.
 """
 
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from typing import NamedTuple
 
 from django.db import connection, transaction
 from django.utils import timezone
 
 from cache import counters
+
+#: SQLite's synchronous=NORMAL.
+_NORMAL = 1
 
 
 class Kept(NamedTuple):
@@ -32,7 +37,7 @@ def find(key: str) -> Kept | None:
 def stamp(entry: Kept) -> None:
     """Note that the file was used just now, and count the hit. Raises DatabaseError."""
     now = connection.ops.adapt_datetimefield_value(timezone.now())
-    with transaction.atomic():
+    with _without_waiting():
         with connection.cursor() as cursor:
             cursor.execute(
                 "UPDATE cache_cacheentry SET last_accessed_at = %s, times_used = times_used + 1, checked = %s "
@@ -40,3 +45,35 @@ def stamp(entry: Kept) -> None:
                 [now, True, entry.pk],
             )
         counters.add(hits=1, saved_bytes=entry.size)
+
+
+@contextmanager
+def _without_waiting() -> Iterator[None]:
+    """A transaction that doesn't wait for the disk: a crash of ours leaves it whole, a power cut may take it back.
+
+    The last stamps are no loss, and waiting for the disk would take longer than hashing most files.
+    """
+    with ExitStack() as stack:
+        if connection.vendor == "sqlite":
+            stack.enter_context(_relaxed_sqlite())
+        stack.enter_context(transaction.atomic())
+        if connection.vendor == "postgresql":
+            with connection.cursor() as cursor:
+                cursor.execute("SET LOCAL synchronous_commit TO off")
+        yield
+
+
+@contextmanager
+def _relaxed_sqlite() -> Iterator[None]:
+    """synchronous=NORMAL where it is FULL. Inside a transaction SQLite refuses the change."""
+    with connection.cursor() as cursor:
+        cursor.execute("PRAGMA synchronous")
+        (usual,) = cursor.fetchone()
+        if usual <= _NORMAL or connection.in_atomic_block:
+            yield
+            return
+        cursor.execute(f"PRAGMA synchronous={_NORMAL}")
+        try:
+            yield
+        finally:
+            cursor.execute(f"PRAGMA synchronous={int(usual)}")

@@ -59,3 +59,17 @@ SOAK_DAYS = conf.declare(
     conf.whole_number,
     "Write a whole number of days, such as VS_MOD_SOAK_DAYS=3, or 0 to be told nothing about young releases.",
 )
+
+
+def origins_written() -> set[str]:
+    """Those of the mod database's origins that somebody wrote into the settings.
+
+    They alone may be on private or link-local addresses: the defaults are public, and stay so whatever a name server
+    says.
+    """
+    written: set[str] = set()
+    if MODDB_URL.text() is not None:
+        written.add(MODDB_URL.get())
+    if MODDB_FILE_ORIGINS.text() is not None:
+        written.update(MODDB_FILE_ORIGINS.get())
+    return written

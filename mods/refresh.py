@@ -27,6 +27,7 @@ from vsadmin.lib import logs
 CONNECTIONS = 4
 #: Seconds for one call, retries and redirects included.
 CALL_DEADLINE = 30.0
+RETRIES = 2
 #: After so many failures in a row without any answer before, or without a connection, the rest isn't asked.
 GIVE_UP_AFTER = 8
 #: Details are renewed within a day, in seconds.
@@ -75,14 +76,18 @@ class _Target:
     infos: list[tuple[str, str, moddb.InstallInfo]] = field(default_factory=list)
 
 
-def client(stop: threading.Event | None = None) -> moddb.ModDB:
-    """The mod database that the settings name. `stop` ends its waits."""
+def client(
+    stop: threading.Event | None = None, *, deadline: float = CALL_DEADLINE, retries: int = RETRIES
+) -> moddb.ModDB:
+    """The mod database that the settings name. `stop` ends its waits; `deadline`: seconds for one call."""
     return moddb.ModDB(
         conf.MODDB_URL.get(),
         version=settings.VSADMIN_VERSION,
         file_origins=conf.MODDB_FILE_ORIGINS.get(),
-        deadline=CALL_DEADLINE,
+        trusted_origins=conf.origins_written(),
+        deadline=deadline,
         max_connections=CONNECTIONS,
+        retries=retries,
         stop=stop,
     )
 

@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 from mods import conf as mods_conf
 from mods import serverdir
 from vsadmin import firstrun as _firstrun  # noqa: F401  # declares the administrator's settings
+from vsadmin import login as _login  # noqa: F401  # declares the reverse proxies, and listens to failed logins
 from vsadmin.lib import conf
 
 #: The tag of our own checks, which are quick: they need no database and load no page.

@@ -9,6 +9,7 @@ import os
 import secrets
 import sys
 import warnings
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -192,12 +193,13 @@ INSTALLED_APPS = [
     "django_htmx",
     "heroicons",
     "django_q",
+    "axes",
 ]
 
 MIDDLEWARE = [
+    "vsadmin.middleware.SecurityHeadersMiddleware",  # outermost: every answer carries them, static files included
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
-    "vsadmin.middleware.SecurityHeadersMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -206,6 +208,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
+    "axes.middleware.AxesMiddleware",
 ]
 
 ROOT_URLCONF = "vsadmin.urls"
@@ -294,16 +297,37 @@ AUTH_PASSWORD_VALIDATORS = [
     )
 ]
 LOGIN_URL = "admin:login"
+AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contrib.auth.backends.ModelBackend"]
 
 # Cookies need TLS unless the panel listens on this machine alone or its owner allowed plain HTTP.
 _local_only = HOST.get() in {"127.0.0.1", "::1", "localhost"} and not CSRF_TRUSTED_ORIGINS
-SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = not (_local_only or ALLOW_HTTP.get() or DEBUG)
+_plain_http = ALLOW_HTTP.get() or DEBUG
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = not (_local_only or _plain_http)
 SESSION_COOKIE_AGE = 14 * 24 * 3600
+# Behind a reverse proxy with TLS nothing is said without it, except to monitoring on this machine.
+_behind_tls = any(origin.startswith("https://") for origin in CSRF_TRUSTED_ORIGINS) and not _plain_http
+SECURE_SSL_REDIRECT = _behind_tls
+SECURE_REDIRECT_EXEMPT = ["^healthz$", "^readyz$"]
+# Browsers remember it for a month, of this one name: what else a domain has isn't the panel's to decide (W005, W021).
+SECURE_HSTS_SECONDS = 30 * 24 * 3600 if _behind_tls else 0
+SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
 SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if CSRF_TRUSTED_ORIGINS else None
 X_FRAME_OPTIONS = "DENY"
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 20_000  # "select all" on a long list
+
+# Five failed logins with a name from an address, and that pair waits. Trying meanwhile doesn't prolong it.
+AXES_FAILURE_LIMIT = 5
+AXES_COOLOFF_TIME = timedelta(minutes=10)
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_RESET_ON_SUCCESS = True
+AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
+AXES_CLIENT_IP_CALLABLE = "vsadmin.login.address_of"
+AXES_LOCKOUT_CALLABLE = "vsadmin.login.wait_page"
+AXES_ENABLE_ADMIN = False  # its pages show what was typed into the form
+AXES_DISABLE_ACCESS_LOG = True  # it is never pruned
+AXES_VERBOSE = False
 
 # --- e-mail ---------------------------------------------------------------------------------------
 
@@ -379,6 +403,7 @@ LOGGING = {
     "loggers": {
         "vsadmin.events": {"level": "INFO"},
         "django": {"handlers": [], "level": "WARNING", "propagate": True},
+        "axes": {"level": "ERROR"},  # `login_throttled` is the line that says it
         "django-q": {"handlers": ["stdout"], "level": "WARNING", "propagate": False},
     },
 }

@@ -16,6 +16,7 @@ from cache.models import CacheEntry
 from cache.tests.conftest import SetLimit
 from cache.tests.helpers import MIB, disagreements, fetch, fill, numbers, path_of, put
 from conftest import Events
+from vsadmin.lib import locks
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -159,6 +160,26 @@ def test_a_pass_ends_even_where_nothing_can_be_removed(
     monkeypatch.undo()
     assert len(numbers()) == 100
     assert disagreements() == []
+
+
+def test_a_pass_that_breaks_off_says_what_it_removed(events: Events, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(eviction, "_LARGEST_BATCH", 40)
+    fill(100)
+    drop_rows = entries.drop_rows
+    times = 0
+
+    def drop_once(*args: object, **counted: int) -> None:
+        nonlocal times
+        times += 1
+        if times > 1:
+            raise locks.Busy("cache")
+        drop_rows(*args, **counted)  # type: ignore[arg-type]  # handed through
+
+    monkeypatch.setattr(entries, "drop_rows", drop_once)
+    with pytest.raises(locks.Busy):
+        eviction.clear()
+    (told,) = events.named("cache_eviction_complete")
+    assert told["files"] == len(events.named("cache_evicted")) == 80
 
 
 def test_a_file_removed_by_hand_loses_its_row_and_counts_as_room(events: Events) -> None:

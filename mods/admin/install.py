@@ -114,7 +114,7 @@ def _of_list(pk: str, modid: str) -> Target | None:
     claimed = sorted(claim.key for claim in mod.claims.all())
     if modid in claimed:
         return Target(modid=modid)
-    return Target(modid=claimed[0]) if len(claimed) == 1 else Target(number=mod.mod_id)
+    return Target(modid=claimed[0]) if len(claimed) == 1 else Target(number=mod.asset_id or mod.mod_id)
 
 
 def _render(

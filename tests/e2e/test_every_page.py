@@ -74,6 +74,7 @@ def addresses() -> list[str]:
         "/admin/mods/refreshrun/",
         f"/admin/mods/refreshrun/{run.pk}/change/",
         "/admin/system/",
+        "/admin/system/condition/",
         "/admin/jobs/jobrun/",
         f"/admin/jobs/jobrun/{job.pk}/change/",
         "/admin/auth/user/",

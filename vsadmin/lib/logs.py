@@ -2,6 +2,8 @@
 
 import json
 import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from pythonjsonlogger.json import JsonFormatter
@@ -9,15 +11,40 @@ from pythonjsonlogger.json import JsonFormatter
 _logger = logging.getLogger("vsadmin.events")
 _encode = json.JSONEncoder(default=str, check_circular=False).encode
 
+#: Lines in one write: so few that a pipe takes them in one piece (4 KiB on Linux), whoever else writes into it.
+_TOGETHER = 10
+
 
 def event(name: str, *, level: int = logging.INFO, **fields: Any) -> None:
     """Write `{"event": name, **fields}` as one line of the log.
 
     Field values are JSON-able; control characters in them come out escaped. Never pass secrets.
     """
+    _write(level, {"event": name, **fields})
+
+
+@contextmanager
+def together(name: str, *, level: int = logging.INFO) -> Iterator[Callable[..., None]]:
+    """Gives a function that tells of this event as `event` does, but writes a few lines at a time: for thousands."""
+    waiting: list[dict[str, Any]] = []
+
+    def tell(**fields: Any) -> None:
+        waiting.append({"event": name, **fields})
+        if len(waiting) == _TOGETHER:
+            _write(level, waiting.copy())
+            waiting.clear()
+
+    try:
+        yield tell
+    finally:
+        if waiting:
+            _write(level, waiting)
+
+
+def _write(level: int, message: dict[str, Any] | list[dict[str, Any]]) -> None:
     if _logger.isEnabledFor(level):
         # less the search for the calling line, which nobody is told
-        _logger.handle(logging.LogRecord(_logger.name, level, "", 0, {"event": name, **fields}, None, None))
+        _logger.handle(logging.LogRecord(_logger.name, level, "", 0, message, None, None))
 
 
 def _is_refusal(status: object) -> bool:
@@ -32,11 +59,16 @@ class JsonLines(JsonFormatter):
     """
 
     def format(self, record: logging.LogRecord) -> str:
-        """As the base does, an event of ours by a shorter way: thousands may come in one pass."""
-        if record.name != _logger.name or not isinstance(record.msg, dict) or record.exc_info:
+        """As the base does, events of ours by a shorter way: thousands may come in one pass."""
+        if record.name != _logger.name or not isinstance(record.msg, dict | list) or record.exc_info:
             return super().format(record)
-        moment = self.formatTime(record, self.datefmt)
-        return _encode({**record.msg, "time": moment, "level": record.levelname, "logger": record.name})
+        more = {
+            "time": self.formatTime(record, self.datefmt),
+            "level": record.levelname,
+            "logger": record.name,
+        }
+        told = record.msg if isinstance(record.msg, list) else [record.msg]
+        return "\n".join(_encode({**fields, **more}) for fields in told)
 
     def process_log_record(self, log_data: dict[str, Any]) -> dict[str, Any]:
         name = log_data.pop("event", "log")

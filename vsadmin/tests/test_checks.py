@@ -31,6 +31,8 @@ MALFORMED = [
     ("VS_MOD_LIST_REFRESH_INTERVAL", "1.5"),
     ("VS_MOD_LIST_REFRESH_INTERVAL", "soon"),
     ("VS_MOD_SCAN_INTERVAL", "99999999999"),
+    ("VSADMIN_TRUSTED_PROXIES", "proxy.example.com"),
+    ("VSADMIN_TRUSTED_PROXIES", "0.0.0.0/0"),
 ]
 
 

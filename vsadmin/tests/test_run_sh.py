@@ -286,3 +286,8 @@ def test_a_real_environment_is_recognised(place: Place) -> None:
     assert stamp[:2] == [str(part) for part in sys.version_info[:2]]
     place.run()
     assert place.did() == [up(place)]
+
+
+def test_the_demo_needs_the_installation_alone(place: Place) -> None:
+    assert place.run("demo").returncode == 0
+    assert place.did() == ["venv", "pip requirements.txt", "python -m demo"]

@@ -5,17 +5,22 @@ import logging
 import sys
 from typing import Any
 
+import pytest
 from django.conf import settings
 
+from vsadmin.lib import logs
 from vsadmin.lib.logs import JsonLines
 
 
-def line(message: object, level: int = logging.INFO, **kwargs: object) -> str:
+def formatter() -> JsonLines:
     formatters: Any = settings.LOGGING["formatters"]
-    options = {key: value for key, value in formatters["json"].items() if key != "()"}
+    return JsonLines(**{key: value for key, value in formatters["json"].items() if key != "()"})
+
+
+def line(message: object, level: int = logging.INFO, **kwargs: object) -> str:
     record = logging.LogRecord("vsadmin.events", level, __file__, 1, message, (), None)
     record.__dict__.update(kwargs)
-    return JsonLines(**options).format(record)
+    return formatter().format(record)
 
 
 def test_an_event_comes_first_with_its_fields() -> None:
@@ -42,3 +47,18 @@ def test_other_messages_are_kept_with_their_traceback() -> None:
     found = json.loads(written)
     assert (found["event"], found["message"]) == ("log", "it broke")
     assert "ValueError: boom" in found["exc_info"]
+
+
+def test_what_is_told_together_is_a_line_each_in_few_writes(monkeypatch: pytest.MonkeyPatch) -> None:
+    writes: list[str] = []
+    monkeypatch.setattr(
+        logging.getLogger("vsadmin.events"), "handle", lambda record: writes.append(formatter().format(record))
+    )
+    with logs.together("gone") as tell:
+        for number in range(25):
+            tell(file=f"{number}\n.zip")
+    lines = "\n".join(writes).split("\n")
+    assert [json.loads(line)["file"] for line in lines] == [f"{number}\n.zip" for number in range(25)]
+    assert {json.loads(line)["event"] for line in lines} == {"gone"}
+    assert json.loads(lines[0]).keys() == {"event", "file", "time", "level", "logger"}
+    assert len(writes) == 3
