@@ -12,8 +12,6 @@ from django import forms
 from django.contrib import messages
 from django.contrib.admin import AdminSite
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
-from django.contrib.admin.models import CHANGE, DELETION, LogEntry
-from django.contrib.contenttypes.models import ContentType
 from django.core.exceptions import PermissionDenied
 from django.db import DatabaseError
 from django.db.models import Count, QuerySet, Sum
@@ -28,7 +26,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 from cache import conf, eviction, tasks, wording
 from cache.eviction import Evicted, Preview
 from cache.models import CacheEntry
-from vsadmin.lib import files, locks
+from vsadmin.lib import adminlog, files, locks
 from vsadmin.lib.jobs.runner import enqueue
 
 VIEW = "cache.view_cacheentry"
@@ -180,11 +178,11 @@ def _carry_out(request: HttpRequest, what: str, act: Callable[[], Evicted]) -> H
         trouble = _("The database can't be written just now. Check that its disk isn't full, then try again.")
     if trouble:
         with suppress(DatabaseError):
-            record(request, DELETION, f"{what}: {trouble}")
+            record(request, adminlog.DELETION, f"{what}: {trouble}")
         messages.error(request, trouble)
         return back(request)
     words = wording.done(result)
-    record(request, DELETION, f"{what}: {words}")
+    record(request, adminlog.DELETION, f"{what}: {words}")
     if not result.files and not result.failed:
         messages.info(request, _("Nothing had to go: no file was removed."))
         return back(request)
@@ -211,7 +209,7 @@ def verify_page(site: AdminSite) -> View:
         try:
             run, is_new = enqueue(tasks.VERIFY, user=request.user)
             if is_new:
-                record(request, CHANGE, _("Started to verify the cache"))
+                record(request, adminlog.CHANGE, _("Started to verify the cache"))
         except DatabaseError:
             logging.getLogger(__name__).exception("verify the cache")
             messages.error(request, _("The database can't be written just now. Try again in a moment."))
@@ -261,14 +259,7 @@ def render(site: AdminSite, request: HttpRequest, name: str, context: dict[str, 
 
 def record(request: HttpRequest, kind: int, text: str) -> None:
     """A line of the admin log. It names nothing that a row stands for: the rows are gone."""
-    assert request.user.pk is not None  # the site lets nobody else in
-    LogEntry.objects.create(
-        user_id=request.user.pk,
-        content_type=ContentType.objects.get_for_model(CacheEntry),
-        object_repr=_("Download cache"),
-        action_flag=kind,
-        change_message=text,
-    )
+    adminlog.record(request.user, CacheEntry, kind, text, name=_("Download cache"))
 
 
 def may_view(request: HttpRequest) -> bool:

@@ -1,9 +1,10 @@
 """Holds: "leave this mod at this version on this server". The only writer of `Hold`."""
 
 from django.contrib.auth.models import User
+from django.utils.translation import gettext as _
 
 from mods.models import GameServer, Hold
-from vsadmin.lib import logs
+from vsadmin.lib import adminlog, logs
 
 
 def hold(
@@ -30,16 +31,25 @@ def hold(
             "set_by_name": (user.get_username() if user else actor)[:150],
         },
     )
+    if user is not None:
+        text = _("Held %(mod)s at %(version)s on %(server)s")
+        words = {"mod": modid, "version": version or "?", "server": server.name}
+        adminlog.record(user, held, adminlog.CHANGE, text % words)
     logs.event("mod_held", server=server.name, modid=modid, version=version, by=held.set_by_name)
     return held
 
 
-def unhold(server: GameServer, modid: str, *, actor: str = "") -> bool:
-    """Let the mod be updated again; False where it wasn't held."""
-    removed, _each = Hold.objects.filter(server=server, modid_key=modid.lower()).delete()
-    if removed:
-        logs.event("mod_unheld", server=server.name, modid=modid, by=actor)
-    return bool(removed)
+def unhold(server: GameServer, modid: str, *, user: User | None = None, actor: str = "") -> bool:
+    """Let the mod be updated again; False where it wasn't held. `actor` names who asked where there is no `user`."""
+    held = Hold.objects.filter(server=server, modid_key=modid.lower()).first()
+    if held is None:
+        return False
+    if user is not None:
+        text = _("Let go of %(mod)s on %(server)s") % {"mod": modid, "server": server.name}
+        adminlog.record(user, held, adminlog.DELETION, text)
+    held.delete()
+    logs.event("mod_unheld", server=server.name, modid=modid, by=user.get_username() if user else actor)
+    return True
 
 
 def of(server: GameServer) -> dict[str, Hold]:

@@ -14,8 +14,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from django.conf import settings
-from django.contrib.admin.models import DELETION, LogEntry
-from django.contrib.contenttypes.models import ContentType
 from django.db import transaction
 from django.db.models import Count, Sum
 from django.utils.translation import gettext as _
@@ -24,7 +22,7 @@ from cache.store import FetchError
 from mods import modinfo
 from mods.models import GameServer, KeptCopy, Operation
 from mods.plans import OldFile
-from vsadmin.lib import files, locks, logs
+from vsadmin.lib import adminlog, files, locks, logs
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -161,15 +159,9 @@ def delete(kept: KeptCopy, user: "User | None") -> None:
         (folder() / kept.stored_name).unlink(missing_ok=True)
         with transaction.atomic():
             if user is not None:
-                LogEntry.objects.create(
-                    user_id=user.pk,
-                    content_type=ContentType.objects.get_for_model(KeptCopy),
-                    object_id=str(kept.pk),
-                    object_repr=str(kept)[:200],
-                    action_flag=DELETION,
-                    change_message=_("Deleted the kept copy %(file)s of %(server)s")
-                    % {"file": kept.stored_name, "server": kept.server_name},
-                )
+                text = _("Deleted the kept copy %(file)s of %(server)s")
+                words = {"file": kept.stored_name, "server": kept.server_name}
+                adminlog.record(user, kept, adminlog.DELETION, text % words)
             KeptCopy.objects.filter(pk=kept.pk).delete()
     logs.event("kept_copy_deleted", file=kept.stored_name, modid=kept.modid, version=kept.version)
 

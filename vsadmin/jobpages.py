@@ -6,8 +6,6 @@ from datetime import datetime
 from typing import Any
 
 from django.contrib import admin
-from django.contrib.admin.models import ADDITION, LogEntry
-from django.contrib.contenttypes.models import ContentType
 from django.core.exceptions import PermissionDenied
 from django.db.models import Max
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
@@ -27,7 +25,7 @@ from mods import conf as mods_conf
 from mods import tasks as mods_tasks
 from mods.models import GameServer, RefreshRun
 from vsadmin import schedules
-from vsadmin.lib import conf, times
+from vsadmin.lib import adminlog, conf, times
 from vsadmin.lib.jobs.models import JobRun, Worker
 from vsadmin.lib.jobs.runner import enqueue, registry
 
@@ -166,15 +164,7 @@ def start_run(request: HttpRequest, name: str) -> HttpResponse:
 
 def _record(request: HttpRequest, run: JobRun) -> None:
     """A line of the admin log: who started what."""
-    assert request.user.pk is not None  # the site lets nobody else in
-    LogEntry.objects.create(
-        user_id=request.user.pk,
-        content_type=ContentType.objects.get_for_model(JobRun),
-        object_id=str(run.pk),
-        object_repr=str(title_of(run.job))[:200],
-        action_flag=ADDITION,
-        change_message=_("Started by hand"),
-    )
+    adminlog.record(request.user, run, adminlog.ADDITION, _("Started by hand"), name=str(title_of(run.job)))
 
 
 @require_safe

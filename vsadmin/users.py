@@ -3,11 +3,11 @@
 from typing import Any
 
 from django.contrib import admin
-from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.auth.models import User
-from django.contrib.contenttypes.models import ContentType
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
+
+from vsadmin.lib import adminlog
 
 
 class GuardedUsers(admin.ModelAdmin):  # type: ignore[type-arg]  # Django's takes its argument for type checkers only
@@ -35,12 +35,5 @@ def _may_touch(request: HttpRequest, user: User | None) -> bool:
 
 def record_own_password(request: HttpRequest) -> None:
     """A line of the admin log, which Django leaves out where people change their own password."""
-    assert request.user.pk is not None  # the site lets nobody else in
-    LogEntry.objects.create(
-        user_id=request.user.pk,
-        content_type=ContentType.objects.get_for_model(User),
-        object_id=str(request.user.pk),
-        object_repr=request.user.get_username()[:200],
-        action_flag=CHANGE,
-        change_message=_("Changed their own password"),
-    )
+    assert isinstance(request.user, User)  # the site lets nobody else in
+    adminlog.record(request.user, request.user, adminlog.CHANGE, _("Changed their own password"))

@@ -13,6 +13,7 @@ from django.utils.translation import ngettext
 from mods import operations, rights
 from mods.models import GameServer, Operation
 from mods.wishes import Wish
+from vsadmin.lib import adminlog
 
 
 def ask(request: HttpRequest, wishes: Sequence[tuple[GameServer, Wish]]) -> HttpResponseRedirect:
@@ -24,6 +25,8 @@ def ask(request: HttpRequest, wishes: Sequence[tuple[GameServer, Wish]]) -> Http
         raise PermissionDenied
     made = [operations.ask(server, wish, user=request.user) for server, wish in wishes]
     for operation in made:
+        text = _("Asked for a plan on %s") % operation.server.name
+        adminlog.record(request.user, operation, adminlog.ADDITION, text)
         operations.plan_in_background(operation)
     if len(made) == 1:
         return HttpResponseRedirect(page_of(made[0]))

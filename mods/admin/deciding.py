@@ -14,6 +14,7 @@ from mods import operations, rights, wishes
 from mods.admin import asking, plan_page
 from mods.models import Operation
 from mods.wishes import Wish
+from vsadmin.lib import adminlog
 
 View = Callable[..., HttpResponse]
 
@@ -53,6 +54,7 @@ def confirm(request: HttpRequest, pk: int) -> HttpResponse:
     except operations.NotNow as no:
         messages.error(request, str(no))
         return _to(operation)
+    adminlog.record(request.user, operation, adminlog.CHANGE, _("Said yes to the plan"))
     operations.run_in_background(operation)
     return _to(operation)
 
@@ -66,6 +68,7 @@ def cancel(request: HttpRequest, pk: int) -> HttpResponse:
     except operations.NotNow as no:
         messages.error(request, str(no))
         return _to(operation)
+    adminlog.record(request.user, operation, adminlog.CHANGE, _("Cancelled it"))
     operation.refresh_from_db()
     if operation.is_over:
         messages.info(request, _("Cancelled. Nothing was changed."))
