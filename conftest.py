@@ -112,6 +112,8 @@ class Events(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         if isinstance(record.msg, dict):
             self.all.append(record.msg)
+        elif isinstance(record.msg, list):  # told together
+            self.all += record.msg
 
     def named(self, name: str) -> list[dict[str, Any]]:
         return [event for event in self.all if event["event"] == name]

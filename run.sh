@@ -8,6 +8,7 @@ Usage: ./run.sh              sets up what is missing, then runs the panel and it
        ./run.sh test [...]   lint, types, checks and all tests; what follows goes to pytest
        ./run.sh manage ...   runs a management command; "./run.sh manage help" lists them
        ./run.sh service      prints a systemd unit for this folder, and how to install it
+       ./run.sh demo         a panel with made-up servers and mods to look around in; leaves nothing behind
 TEXT
 }
 
@@ -108,6 +109,14 @@ manage() {
     exec "$venv/bin/python" "$home/manage.py" "$@"
 }
 
+# It makes its own environment and folder; neither settings nor data of a panel that runs from here are touched.
+run_demo() {
+    install requirements.txt
+    cd "$home"
+    umask 077
+    exec "$venv/bin/python" -m demo "$@"
+}
+
 step() {
     title=$1
     shift
@@ -151,6 +160,7 @@ case $command in
     test) run_tests "$@" ;;
     manage) manage "$@" ;;
     service) manage service "$@" ;;
+    demo) run_demo "$@" ;;
     help | -h | --help) usage ;;
     *)
         usage >&2

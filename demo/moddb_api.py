@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from html import escape
 from urllib.parse import parse_qsl, quote_plus
 
 from demo.moddb_data import DemoMod, DemoRelease, Store, version_number
@@ -76,7 +77,18 @@ def answer(store: Store, question: Question) -> Reply:
             return _v2(store, parts[2:], query, question.method)
         if parts[0] == "api":
             return _v1(store, parts[1:], query, question)
+        if parts[:2] == ["show", "mod"]:
+            return _page(store, "".join(parts[2:]))
     return html_reply(404, "Not found.")
+
+
+def _page(store: Store, number: str) -> Reply:
+    """A mod's page for people, by its asset's number."""
+    mod = next((mod for mod in store.mods.values() if str(mod.asset_id) == number), None)
+    if mod is None:
+        return html_reply(404, "Not found.")
+    note = "<p><em>This mod database and its mods are made up. There is no more to this page.</em></p>"
+    return html_reply(200, f"<h1>{escape(mod.name)}</h1><p>by {escape(mod.author)}</p>{mod.text}{note}")
 
 
 def file_reply(store: Store, path: str) -> Reply:

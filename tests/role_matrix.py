@@ -15,7 +15,7 @@ from django.urls import URLPattern, URLResolver, get_resolver
 from django.utils import timezone
 
 from cache.models import CacheEntry, KnownDigest
-from mods.models import RefreshRun
+from mods.models import Hold, RefreshRun
 from mods.plans import Plan
 from mods.tests.change_rows import make_change, make_kept, replace
 from mods.tests.rows import install, make_mod, make_release, make_server
@@ -58,6 +58,7 @@ class World:
         self.removal = make_change(self.server, "remove", plan=plan, targets=(Target(row=self.row.pk),))
         self.done = make_change(self.server, state="done", plan=plan)
         self.kept = make_kept(self.server, "alpha")
+        Hold.objects.create(server=self.server, modid="alpha", modid_key="alpha", version="1.0.0")
         self.refresh = RefreshRun.objects.create(state=RefreshRun.State.COMPLETED)
         self.run = JobRun.objects.create(job="mod_scan", state=JobRun.State.DONE)
         self.entry = CacheEntry.objects.create(key="moddb:1", title="Alpha", file_name="a.zip", size=1, sha256="a" * 64)

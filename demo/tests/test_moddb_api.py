@@ -374,3 +374,13 @@ def test_what_php_would_write(db: ModDatabase) -> None:
     assert b"\\/files\\/" in body
     assert body == body.decode("ascii").encode()
     assert json.loads(body)["mod"]["releases"][0]["mainfile"].startswith(db.url)
+
+
+def test_a_mods_page_for_people(db: ModDatabase) -> None:
+    mod = db.add_mod(name="<b>Bold</b>", modids=["bold"])
+    page = raw(db, f"/show/mod/{mod.asset_id}")
+    assert page.status_code == 200
+    assert "<h1>&lt;b&gt;Bold&lt;/b&gt;</h1>" in page.text
+    assert "made up" in page.text
+    assert raw(db, "/show/mod/99999").status_code == 404
+    assert raw(db, "/show/mod/").status_code == 404

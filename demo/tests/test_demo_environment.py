@@ -1,0 +1,70 @@
+"""What the demo takes over of its caller's environment: nothing that sets anything; and what only the demo can do."""
+
+import os
+from pathlib import Path
+
+import pytest
+from django.test import Client
+from pytest_django import Settings
+
+from demo.__main__ import environment
+
+HOSTILE = {
+    "VS_SERVER_DATA_DIR": "/srv/real",
+    "VS_MODDB_URL": "https://mods.example.com",
+    "VSADMIN_DATA_DIR": "/var/lib/real",
+    "VSADMIN_ADMIN_PASSWORD": "a secret",
+    "VSADMIN_ALLOW_HTTP": "on",
+    "DATABASE_URL": "postgres://user:password@db.example.com/real",
+    "SECRET_KEY": "real",
+    "DEBUG": "on",
+    "HOST": "0.0.0.0",
+    "PORT": "80",
+    "ALLOWED_HOSTS": "*",
+    "CSRF_TRUSTED_ORIGINS": "https://mods.example.com",
+    "EMAIL_URL": "smtp://mail.example.com",
+    "GUNICORN_CMD_ARGS": "--bind 0.0.0.0:80",
+    "DJANGO_SETTINGS_MODULE": "other.settings",
+    "PYTHONPATH": "/elsewhere",
+    "HTTP_PROXY": "http://proxy.example.com",
+    "HOME": "/home/real",
+}
+
+
+def test_no_setting_of_the_caller_comes_through() -> None:
+    made = environment({**HOSTILE, "PATH": "/usr/bin", "TZ": "Europe/Oslo"}, Path("/tmp/demo"))
+    assert not set(made.values()) & set(HOSTILE.values())
+    assert (made["PATH"], made["TZ"]) == ("/usr/bin", "Europe/Oslo")
+    assert made["HOST"] == "127.0.0.1"
+    assert made["VSADMIN_IGNORE_DOTENV"] == "1"
+    assert made["VSADMIN_DATA_DIR"] == made["VSADMIN_DEMO"] == "/tmp/demo/vsadmin"
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("text", [None, "", "on", "1", "/somewhere/else"])
+def test_no_other_value_makes_a_panel_a_demo(client: Client, monkeypatch: pytest.MonkeyPatch, text: str | None) -> None:
+    if text is None:
+        monkeypatch.delenv("VSADMIN_DEMO", raising=False)
+    else:
+        monkeypatch.setenv("VSADMIN_DEMO", text)
+    assert "made-up servers" not in client.get("/admin/login/").content.decode()
+
+
+@pytest.mark.django_db
+def test_the_demo_says_what_it_is_on_each_page(
+    client: Client, admin_client: Client, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VSADMIN_DEMO", str(settings.VSADMIN_DATA_DIR))
+    login = client.get("/admin/login/").content.decode()
+    assert "made-up servers and mods; everything is thrown away" in login
+    assert "User and password: demo." in login
+    for address in ("/admin/", "/admin/mods/installedmod/", "/admin/mods/mod/"):
+        page = admin_client.get(address).content.decode()
+        assert "made-up servers and mods; everything is thrown away" in page
+        assert "User and password" not in page
+
+
+def test_the_readme_offers_no_such_setting(settings: Settings) -> None:
+    for name in ("README.md", ".env.example"):
+        assert "VSADMIN_DEMO" not in (settings.BASE_DIR / name).read_text()
+    assert "VSADMIN_DEMO" not in os.environ
