@@ -20,7 +20,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from cache.store import FetchError
-from mods import differences, downloads, inventory, journal, keeping, placing, plans, recovery, turns
+from mods import differences, downloads, inventory, journal, keeping, placing, plans, recovery, turns, withdrawals
 from mods.journal import Item
 from mods.models import KeptCopy, Operation, Release, Step
 from mods.plans import Plan
@@ -37,6 +37,8 @@ _PATIENCE = 2.0
 #: Seconds to wait for a scan of the server that is under way.
 _SCAN_WAIT = 120.0
 _REPORT_EVERY = 0.5
+#: Differences that a result names.
+_NAMED = 5
 
 
 @dataclass
@@ -155,6 +157,7 @@ def _carry_out(operation: Operation, steps: list[Step], report: Report | None, s
     watch.tell("")
     with ExitStack() as stack:
         items = _prepare(operation, steps, stack)
+        _ask_again(items, watch)
         _raise_for(differences.known(operation, plan, items))
         _fetch_all(items, watch)
         _fail_groups(items)
@@ -220,6 +223,14 @@ def _prepare(operation: Operation, steps: Sequence[Step], stack: ExitStack) -> l
     return items
 
 
+def _ask_again(items: Sequence[Item], watch: Watch) -> None:
+    """Learn which of the releases that are to be placed were retracted since the mod database last told of them."""
+    pks = [item.planned.new.release for item in items if item.planned.new and item.planned.new.release is not None]
+    if pks:
+        watch.tell(_("Asking the mod database whether anything was retracted"))
+        withdrawals.note(Release.objects.filter(pk__in=pks), stop=watch.stop)
+
+
 @dataclass
 class _Fetcher:
     """Fetches and stages new files in several threads."""
@@ -255,13 +266,13 @@ class _Fetcher:
             with closing(self._open(item)) as file:
                 placing.stage(file, item.change, looks, self.watch.halt)
         except FetchError as error:
-            item.problem = error.text
+            item.problem = "" if self.watch.halt.is_set() else error.text  # what was cut short didn't fail
         except OSError as error:
             item.problem = files.in_words(error)
         except placing.Refused as error:
             item.problem = str(error)
         except placing.Stopped:
-            item.problem = self.watch.why()
+            pass  # nothing is placed any more, so it is skipped
 
     def _open(self, item: Item) -> BinaryIO:
         new = item.planned.new
@@ -333,10 +344,7 @@ def _compare_and_place(operation: Operation, plan: Plan, items: Sequence[Item], 
         with turns.waiting_for(inventory.server_lock(operation.server_id), _SCAN_WAIT, watch.stop):
             left = [item for item in items if item.step.state == Step.State.WAITING]
             found = differences.find(operation, plan, left, watch.stop)
-            if found:
-                raise _CantRun(
-                    _("Something changed since the plan was made, so nothing was done. %s") % " ".join(found)
-                )
+            _raise_for(found)
             _fail_groups(items)
             for group in list(_groups(items)):
                 if watch.should_end():
@@ -353,7 +361,8 @@ def _compare_and_place(operation: Operation, plan: Plan, items: Sequence[Item], 
 
 def _raise_for(found: Sequence[str]) -> None:
     if found:
-        raise _CantRun(_("Something changed since the plan was made, so nothing was done. %s") % " ".join(found))
+        named = [*found[:_NAMED], _("And %d more.") % (len(found) - _NAMED)] if len(found) > _NAMED else found
+        raise _CantRun(_("Something changed since the plan was made, so nothing was done. %s") % " ".join(named))
 
 
 def _place_group(operation: Operation, group: Sequence[Item]) -> None:

@@ -165,10 +165,21 @@ class Drafter:
         if target.version and release is None:
             self._cannot(target, key)
         elif release is None or (not target.version and not row.outdated) or _same(release.version, row.version):
-            if asked_by_name:
+            if not self._remove_older(rows) and asked_by_name:
                 self.left_alone.append(_("%s is up to date.") % row)
         else:
             self._replace(row, release, self._why_update(row, release))
+
+    def _remove_older(self, rows: list[InstalledMod]) -> bool:
+        """Take away older files of the first one's mod, which would be listed as outdated for ever."""
+        newest, *others = rows
+        older = [one for one in others if one.outdated and one.enabled and versions.newer(newest.version, one.version)]
+        if not loaded(newest):
+            return False
+        for one in older:
+            why = _("%s is there besides, and is newer.") % _described(newest)
+            self._add(Draft(_Action.REMOVE, one.modid_key, why, row=one))
+        return bool(older)
 
     def _why_update(self, row: InstalledMod, release: Release) -> str:
         if row.retracted:

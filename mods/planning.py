@@ -16,7 +16,7 @@ from django.template.defaultfilters import filesizeformat
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from mods import holds, inventory, plans, wishes
+from mods import holds, inventory, plans, serverdir, wishes
 from mods.candidates import Candidates
 from mods.drafting import Drafter
 from mods.models import GameServer, InstalledMod, Operation, Step
@@ -96,15 +96,15 @@ def _plan(server: GameServer, wish: wishes.Wish, report: Report | None, stop: th
     drafter = Drafter(world, candidates, resolver)
     drafter.draft(wish)
     resolver.resolve()
-    for draft, why in resolver.dropped:
-        drafter.left_alone.append(_("%(mod)s can't be had: %(why)s") % {"mod": draft, "why": why})
+    lost = [_("%(mod)s can't be had: %(why)s") % {"mod": draft, "why": why} for draft, why in resolver.dropped]
     steps = Stepper(world).of(resolver.drafts)
     return Plan(
         steps=steps,
         unmet=tuple(dict.fromkeys(resolver.unmet)),
-        obstacles=tuple(_obstacles(steps)),
+        # Where others go on, it is left alone; where nothing of it can be had, that is no "nothing to do".
+        obstacles=tuple(_obstacles(steps) if steps else lost),
         warnings=(*drafter.warnings, *_warnings(steps, server)),
-        left_alone=tuple(drafter.left_alone),
+        left_alone=(*drafter.left_alone, *(lost if steps else ())),
         game_version=server.game_version,
         go_on=wish.go_on,
     )
@@ -143,7 +143,7 @@ def _obstacles(steps: tuple[PlannedStep, ...]) -> list[str]:
         elif not os.access(path, os.W_OK | os.X_OK):
             found.append(
                 _("vsadmin may not write to %(folder)s. Allow it: %(command)s")
-                % {"folder": folder, "command": f'sudo setfacl -R -m "u:$(id -un):rwX" {shlex.quote(folder)}'}
+                % {"folder": folder, "command": serverdir.letting_in(path, "rwX")}
             )
     return found
 

@@ -4,6 +4,7 @@ How servers lay out their folders is in `docs/architecture.md`, "What servers lo
 """
 
 import os
+import pwd
 import re
 import stat
 from contextlib import suppress
@@ -146,7 +147,16 @@ def remedy(path: Path) -> Remedy:
         if parent.is_dir() and not os.access(parent, os.X_OK):
             blocked = parent
             break
-    return Remedy(_("Let vsadmin's user in:"), f'sudo setfacl -R -m "u:$(id -un):rX" {_quoted(blocked)}')
+    return Remedy(_("Let vsadmin's user in:"), letting_in(blocked, "rX"))
+
+
+def letting_in(path: Path, rights: str) -> str:
+    """The command that gives these rights in a folder to the user running vsadmin, whoever types it."""
+    try:
+        user = pwd.getpwuid(os.geteuid()).pw_name
+    except KeyError:  # in a container a user may have a number only
+        user = str(os.geteuid())
+    return f'sudo setfacl -R -m "u:{user}:{rights}" {_quoted(path)}'
 
 
 def _quoted(path: Path) -> str:

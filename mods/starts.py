@@ -6,7 +6,7 @@ next one only.
 
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -176,7 +176,8 @@ class Difference:
     """What is in the server's folders now, against what it read when it started.
 
     `started_at`: None where no start is known; then nothing is said. `known`: whether the versions it runs are known;
-    otherwise only `added`, `removed` and `disabled` can be told, by the ids in its log.
+    otherwise `added`, `removed` and `disabled` are told by the ids in its log, and what was changed by what was seen
+    first after the start.
     """
 
     started_at: datetime | None = None
@@ -222,14 +223,34 @@ def restart_needed(server: GameServer) -> Difference:
 
 
 def for_servers(servers: Iterable[GameServer]) -> dict[int, Difference]:
-    """The same for several servers, by their keys, in two queries."""
+    """The same for several servers, by their keys, in two queries; in four where it isn't known what one read."""
     wanted = list(servers)
     latest = {start.server_id: start for start in _latest(wanted)}
     now = _entries([server for server in wanted if server.pk in latest])
+    first = _first_seen([start for start in latest.values() if start.mods is None])
     return {
-        server.pk: _difference(latest[server.pk], now[server.pk]) if server.pk in latest else Difference()
+        server.pk: _difference(latest[server.pk], now[server.pk], first.get(server.pk))
+        if server.pk in latest
+        else Difference()
         for server in wanted
     }
+
+
+def _first_seen(starts: Iterable[ServerStart]) -> dict[int, tuple[Entry, ...]]:
+    """The sets of mods as they were first seen once these servers had read theirs, by the servers' keys.
+
+    Whatever differs from that was changed later than the server's start.
+    """
+    read_by = {start.server_id: start.started_at + _READING for start in starts}
+    if not read_by:
+        return {}
+    chosen: dict[int, int] = {}
+    states = FolderState.objects.filter(server__in=read_by).order_by("seen_at", "pk")
+    for server, pk, seen_at in states.values_list("server_id", "pk", "seen_at"):
+        if server not in chosen or seen_at <= read_by[server]:
+            chosen[server] = pk
+    found = FolderState.objects.in_bulk(chosen.values())
+    return {server: modset.from_json(found[pk].mods) for server, pk in chosen.items() if pk in found}
 
 
 def failures(server: GameServer) -> dict[str, list[str]]:
@@ -248,10 +269,11 @@ def _latest(servers: Iterable[GameServer]) -> Iterable[ServerStart]:
     return ServerStart.objects.filter(server__in=list(servers), pk=Subquery(newest))
 
 
-def _difference(start: ServerStart, now: list[Entry]) -> Difference:
+def _difference(start: ServerStart, now: list[Entry], first_seen: Iterable[Entry] | None) -> Difference:
     if start.mods is not None:
         return _by_sets(start.started_at, modset.from_json(start.mods), now)
-    return _by_ids(start, now)
+    since = replace(_by_sets(start.started_at, now if first_seen is None else first_seen, now), known=False)
+    return replace(_by_ids(start, now), changed=since.changed) if start.loaded else since
 
 
 def _by_sets(started_at: datetime, before: Iterable[Entry], now: Iterable[Entry]) -> Difference:
@@ -296,8 +318,6 @@ def _by_ids(start: ServerStart, now: Iterable[Entry]) -> Difference:
     players' machines, which some versions of the game name and some don't.
     """
     loaded = {modid.lower(): modid for modid in start.loaded if modid.lower() not in BASE_GAME}
-    if not start.loaded:
-        return Difference(start.started_at)
     there = {key: files[0] for key, files in modset.by_mod(now).items() if files[0].modid}
     failed = {key.removesuffix(".disabled") for key in start.failures}
     added, removed, disabled = [], [], []

@@ -12,8 +12,9 @@ from django.utils.translation import ngettext
 
 from cache import known
 from mods import conf, versions, wording
+from mods.candidates import releases
 from mods.downloads import cache_key
-from mods.models import GameServer, InstalledMod, Release, Step
+from mods.models import GameServer, InstalledMod, KeptCopy, Release, Step
 from mods.plans import NewFile, OldFile, PlannedStep
 from mods.resolving import Draft, World, groups
 
@@ -32,6 +33,7 @@ class Stepper:
     def of(self, drafts: list[Draft]) -> tuple[PlannedStep, ...]:
         numbers = groups(drafts)
         keys = {cache_key(release.file_id) for draft in drafts for release in _releases_of(draft) if release.file_id}
+        self._of_kept = self._releases_of_kept([draft.kept for draft in drafts if draft.kept is not None])
         self._digests = known.digests(keys)
         self._cached = known.at_hand(keys)
         for row in self._world.rows:
@@ -45,8 +47,9 @@ class Stepper:
     def _step(self, draft: Draft, group: int) -> PlannedStep:
         new = self._new(draft)
         compatibility = ""
-        if draft.release is not None:
-            compatibility = versions.compatibility(draft.release.game_versions, self._world.game_version).value
+        release = self._told_of(draft)
+        if release is not None:
+            compatibility = versions.compatibility(release.game_versions, self._world.game_version).value
         elif new is not None or draft.action == Step.Action.ENABLE:
             compatibility = draft.row.compatibility if draft.row and draft.kept is None else "not_verified"
         return PlannedStep(
@@ -59,6 +62,19 @@ class Stepper:
             compatibility=compatibility,
             notes=(*draft.notes, *self._notes(draft)),
         )
+
+    def _releases_of_kept(self, copies: list[KeptCopy]) -> dict[tuple[str, str], Release]:
+        """What the mod database said of the versions that kept copies are of; one query, where there are any."""
+        if not copies:
+            return {}
+        found = releases().filter(modid_key__in={one.modid_key for one in copies} - {""})
+        return {(one.modid_key, one.version): one for one in found.filter(version__in={one.version for one in copies})}
+
+    def _told_of(self, draft: Draft) -> Release | None:
+        """The release that the new file is, wherever its bytes come from."""
+        if draft.kept is not None:
+            return self._of_kept.get((draft.kept.modid_key, draft.kept.version))
+        return draft.release
 
     def _old(self, row: InstalledMod) -> OldFile:
         key, because = self._goes_to(row)
@@ -167,7 +183,7 @@ class Stepper:
         return self._taken[folder]
 
     def _notes(self, draft: Draft) -> list[str]:
-        release = draft.release
+        release = self._told_of(draft)
         if release is None:
             return []
         notes = []

@@ -11,6 +11,7 @@ from django.contrib.admin.models import LogEntry
 from django.contrib.auth import get_user_model
 
 from cache.models import CacheEntry
+from cache.store import FetchError
 from conftest import Events, ServerDir
 from mods import keeping, operations, placing
 from mods.models import GameServer, InstalledMod, KeptCopy, Operation, Step
@@ -366,3 +367,21 @@ def test_cancelling(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     assert world.leftovers() == []
     with pytest.raises(operations.NotNow, match="over"):
         operations.cancel(ended)
+
+
+def test_a_download_that_cancelling_cut_short_did_not_fail(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.put("a.zip", "a")
+    world.scan()
+    running = world.queued(world.replace("a.zip", world.release("a", "1.1.0", cached=False)))
+
+    def cut_short(_release: object, *, client: object, stop: threading.Event) -> None:
+        operations.cancel(Operation.objects.get(pk=running.pk))
+        assert stop.wait(60)
+        raise FetchError("The request was stopped because the program is shutting down.", "source")
+
+    monkeypatch.setattr("mods.carrying.downloads.fetch_release", cut_short)
+    ended = operations.run(running.pk)
+    assert (ended.state, set(world.files())) == (State.CANCELLED, {"a.zip"})
+    assert ended.message == "It was cancelled. 0 of 1 done. The others are as they were. Plan it again."
+    assert ended.steps.get().state == Step.State.SKIPPED
+    assert world.leftovers() == []

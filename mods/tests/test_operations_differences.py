@@ -1,5 +1,6 @@
 """When the world changed between plan and run, nothing is done, and it is said what changed."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,8 +10,9 @@ from django.utils import timezone
 
 from conftest import ServerDir
 from mods import operations
-from mods.models import GameServer, Hold, KeptCopy, Operation, Release, Step
+from mods.models import GameServer, Hold, InstalledMod, KeptCopy, Operation, Release, Step
 from mods.tests.changes import World
+from mods.tests.planned import Stage
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -133,3 +135,42 @@ def test_names_that_lead_elsewhere_are_refused(world: World) -> None:
     ended = world.run(world.replace("a.zip", world.release("a", "1.1.0"), file_name="../a.zip"))
     assert "no usable file name" in ended.message
     assert not (world.mods.parent / "a.zip").exists()
+
+
+def test_of_many_differences_some_are_named(world: World) -> None:
+    names = [f"m{number}" for number in range(8)]
+    for name in names:
+        world.put(f"{name}.zip", name)
+    world.scan()
+    operation = world.queued(*(world.disable(f"{name}.zip", group=group) for group, name in enumerate(names)))
+    for name in names:
+        (world.mods / f"{name}.zip").unlink()
+    message = operations.run(operation.pk).message
+    assert message.count("isn't there any more") == 5
+    assert "And 3 more." in message
+
+
+def test_a_release_that_was_retracted_since_and_nobody_has_heard_of_it(settings: Any, stage: Stage) -> None:
+    settings.VSADMIN_DATA_DIR = stage.folder.path.parent / "state"
+    old = stage.release("carry", "1.0.0")
+    new = stage.release("carry", "1.1.0")
+    stage.put(old)
+    operation = operations.plan(stage.ready(read=False).ask("update"))
+    operations.confirm(operation)
+    stage.database.retract(new, "Eats <b>worlds</b>.")
+    ended = operations.run(operation.pk)
+    assert (ended.state, os.listdir(stage.folder.mods)) == (Operation.State.FAILED, [old.file_name])
+    assert "Carry 1.1.0 was retracted: Eats worlds." in ended.message
+    assert not InstalledMod.objects.get().outdated, "it isn't offered again"
+
+
+def test_an_outage_of_the_mod_database_keeps_nobody_from_what_is_at_hand(settings: Any, stage: Stage) -> None:
+    settings.VSADMIN_DATA_DIR = stage.folder.path.parent / "state"
+    stage.put(stage.release("carry", "1.0.0"))
+    stage.release("carry", "1.1.0")
+    operation = operations.plan(stage.ready(read=False).ask("update"))
+    operations.confirm(operation)
+    stage.database.fault("/", "500_html")
+    before = len(stage.database.log)
+    assert operations.run(operation.pk).message == "1 of 1 done."
+    assert len(stage.database.log) == before + 1, "it is asked once"

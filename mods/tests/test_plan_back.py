@@ -6,7 +6,7 @@ import pytest
 from django.utils import timezone
 
 from mods import plans
-from mods.models import KeptCopy, Operation, Step
+from mods.models import KeptCopy, Operation, Release, Step
 from mods.plans import NewFile, OldFile, PlannedStep
 from mods.tests.planned import Stage, lacks, said
 from mods.wishes import Target
@@ -83,6 +83,21 @@ def test_a_kept_copy_comes_before_the_mod_databases_file(
         new = plan.steps[0].new
         assert new is not None
         assert (new.kept, new.release, new.sha256, new.at_hand) == (kept.pk, None, kept.sha256, True)
+        assert plan.steps[0].compatibility == "compatible"
+
+
+def test_of_a_kept_copy_it_is_said_what_the_mod_database_says_of_its_version(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bad = stage.release("one", "1.0.0", game_versions=["1.19.0"])
+    stage.put(stage.release("one", "1.1.0"))
+    stage.ready()
+    Release.objects.filter(version="1.0.0").update(retracted=True, retraction_reason="Eats worlds.")
+    kept_copy(stage, monkeypatch, bad)
+    step = stage.plan("roll_back", "one@1.0.0").steps[0]
+    assert step.compatibility == "incompatible"
+    assert "This release was retracted: Eats worlds." in step.notes
+    assert "Not made for 1.21.5: it names 1.19.0." in step.notes
 
 
 def test_a_kept_copy_that_is_gone(stage: Stage) -> None:

@@ -1,13 +1,15 @@
 """Planning to install: by id, number, page or one-click link; what is chosen, what is said, what is refused."""
 
+import os
+import pwd
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.utils import timezone
 
-from mods import answers, refresh
-from mods.models import Mod, Release
+from mods import answers, planning, refresh
+from mods.models import Mod, Operation, Release
 from mods.tests.planned import Stage, lacks, said
 from mods.wishes import Target
 
@@ -140,7 +142,9 @@ def test_a_folder_that_cannot_be_written_to_is_an_obstacle(
     stage.ready()
     monkeypatch.setattr("mods.planning.os.access", lambda *_args: False)
     plan = stage.plan("install", "carry")
-    assert plan.obstacles[0].startswith(f"vsadmin may not write to {stage.folder.mods}. Allow it: sudo setfacl -R -m ")
+    user = pwd.getpwuid(os.geteuid()).pw_name  # whoever types it is somebody else
+    command = f"sudo setfacl -R -m \"u:{user}:rwX\" '{stage.folder.mods}'"
+    assert plan.obstacles == (f"vsadmin may not write to {stage.folder.mods}. Allow it: {command}",)
     assert not plan.may_run
 
 
@@ -164,3 +168,19 @@ def test_a_file_that_cannot_be_had_is_said_and_the_others_go_on(stage: Stage) ->
     plan = stage.ready(read=False).plan("install", "good", "bad")
     assert said(plan) == ["install good 1.0.0"]
     assert plan.left_alone[0].startswith("Bad 1.0.0 can't be had: What came for bad 1.0.0 can't be used")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_where_nothing_of_it_can_be_had_planning_failed(stage: Stage) -> None:
+    stage.release("bad", "1.0.0", content=b"<!doctype html><title>502</title>")
+    operation = stage.ready(read=False).ask("install", "bad")
+    assert planning.make(operation).state == Operation.State.FAILED
+    assert operation.message.startswith("Bad 1.0.0 can't be had: What came for bad 1.0.0 can't be used")
+
+
+def test_a_disk_that_is_nearly_full_is_said(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    size = len(stage.release("one", "1.0.0").content)
+    stage.ready()
+    for free, said_so in ((size, False), (size - 1, True)):
+        monkeypatch.setattr("mods.planning.files.free_bytes", lambda _folder, free=free: free)
+        assert any("free, and this takes" in one for one in stage.plan("install", "one").warnings) is said_so

@@ -91,3 +91,10 @@ def test_a_listed_mod_that_is_held_here_stays(stage: Stage) -> None:
     plan = stage.plan("align", Target(modid="one", version="2.0.0", enabled=True, held=True))
     assert plan.steps == ()
     assert plan.left_alone == ("one is held here. Unhold it first.",)
+
+
+def test_of_removing_it_is_said_that_the_world_is_not_rolled_back(stage: Stage) -> None:
+    stage.put(stage.release("one", "1.0.0"))
+    stage.ready()
+    assert any("not the world or ModConfig" in one for one in stage.plan("remove", "one").warnings)
+    assert stage.plan("disable", "one").warnings == ()

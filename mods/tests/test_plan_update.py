@@ -78,6 +78,17 @@ def test_further_files_of_the_same_mod_go_with_it(stage: Stage) -> None:
     assert plan.steps[1].why == "The same mod is here more than once."
 
 
+@pytest.mark.parametrize("targets", [(), ("one",), ("one@1.1.0",)])
+def test_an_older_file_beside_one_that_is_up_to_date_is_taken_away(stage: Stage, targets: tuple[str, ...]) -> None:
+    stage.put(stage.release("one", "1.0.0"), "older.zip")
+    stage.put(stage.release("one", "1.0.1"), "spare.zip.disabled")
+    stage.put(stage.release("one", "1.1.0"), "one.zip")
+    plan = stage.ready().plan("update", *targets)
+    assert said(plan) == ["remove one 1.0.0"]
+    assert plan.steps[0].why == "One 1.1.0 (one.zip) is there besides, and is newer."
+    assert plan.left_alone == ()
+
+
 def test_a_retracted_one_goes_to_what_is_recommended_though_older(stage: Stage) -> None:
     stage.release("one", "1.0.0")
     bad = stage.release("one", "1.1.0")

@@ -10,7 +10,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from mods import modset, starts
-from mods.models import GameServer, InstalledMod, ServerStart
+from mods.models import FolderState, GameServer, InstalledMod, ServerStart
 from mods.starts import Difference
 from mods.tests.rows import install, make_server
 
@@ -139,6 +139,33 @@ def test_where_nobody_watched_ids_alone_tell(server: GameServer) -> None:
     assert not found.known
     assert keys(found) == {"added": ["new"], "removed": ["gone"], "disabled": ["off"]}
     assert found.removed[0].name == "Gone"
+
+
+def test_what_was_changed_since_it_was_first_seen_is_told_though_nobody_watched_the_start(server: GameServer) -> None:
+    install(server, "a", "1.0.0", sha256="a" * 64)
+    install(server, "b")
+    now = timezone.now()
+    start = note_start(server, known=False, loaded=["game", "a", "b"], started_at=now - timedelta(days=1))
+    entries = modset.to_json(starts._entries([server])[server.pk])
+    FolderState.objects.create(server=server, seen_at=now - timedelta(hours=1), mods=entries)
+    InstalledMod.objects.filter(modid="a").update(version="1.1.0", sha256="b" * 64)
+    later = modset.to_json(starts._entries([server])[server.pk])
+    FolderState.objects.create(server=server, seen_at=now, seen_before_at=now - timedelta(minutes=5), mods=later)
+    found = starts.restart_needed(server)
+    assert (found.known, keys(found)) == (False, {"changed": ["a"]})
+    assert found.changed[0].before == "1.0.0"
+
+    ServerStart.objects.filter(pk=start.pk).update(loaded=[])  # a log that was cut off
+    InstalledMod.objects.filter(modid="b").delete()
+    assert keys(starts.restart_needed(server)) == {"changed": ["a"], "removed": ["b"]}
+
+    InstalledMod.objects.filter(modid="a").update(version="1.0.0", sha256="a" * 64)
+    install(server, "b")
+    assert not starts.restart_needed(server).any, "changed back"
+
+    InstalledMod.objects.filter(modid="a").update(version="1.1.0", sha256="b" * 64)
+    ServerStart.objects.filter(pk=start.pk).update(started_at=now - timedelta(seconds=5))
+    assert not starts.restart_needed(server).any, "it may have read the later set"
 
 
 def test_a_file_that_failed_by_its_name_was_there(server: GameServer) -> None:
