@@ -19,6 +19,7 @@ def set_up() -> Path:
         VSADMIN_IGNORE_DOTENV="1",
         VSADMIN_DATA_DIR=str(folder / "state"),
         VSADMIN_LOG_STREAM="stderr",
+        VS_MODDB_URL="http://127.0.0.1:9",  # nothing answers there
         DEBUG="on",  # static files without collecting them first
     )
     import django

@@ -260,6 +260,9 @@ def close(operation: Operation, *, why: str = "", cancelled: bool = False, remar
     if state == Operation.State.DONE and operation.undoes_id is not None:
         over = (Operation.State.DONE, Operation.State.FAILED, Operation.State.CANCELLED)
         Operation.objects.filter(pk=operation.undoes_id, state__in=over).update(state=Operation.State.UNDONE)
+        # What an undone undo had undone is in force again.
+        again = Operation.objects.filter(undone_by=operation.undoes_id, state=Operation.State.UNDONE)
+        again.update(state=Operation.State.DONE)
     good = state == Operation.State.DONE
     logs.event(
         "mod_change_completed" if good else "mod_change_failed",

@@ -130,7 +130,9 @@ def _title(wish: Wish) -> str:
     """What is wanted, in a few words."""
     count = len(wish.targets)
     if wish.kind == Operation.Kind.UNDO:
-        undone = Operation.objects.filter(pk=wish.operation or 0).first()
+        undone = Operation.objects.filter(pk=wish.operation or 0).select_related("undoes").first()
+        if undone is not None and undone.undoes is not None:
+            return _("Again: %s") % undone.undoes.title
         return _("Roll back: %s") % (undone.title if undone else f"#{wish.operation}")
     if wish.kind == Operation.Kind.ALIGN:
         return ngettext("Bring in line with a list of %d mod", "Bring in line with a list of %d mods", count) % count

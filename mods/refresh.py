@@ -77,15 +77,16 @@ class _Target:
 
 
 def client(
-    stop: threading.Event | None = None, *, deadline: float = CALL_DEADLINE, retries: int = RETRIES
+    stop: threading.Event | None = None, *, deadline: float | None = None, retries: int = RETRIES
 ) -> moddb.ModDB:
-    """The mod database that the settings name. `stop` ends its waits; `deadline`: seconds for one call."""
+    """The mod database that the settings name. `stop` ends its waits; `deadline`: seconds for one call,
+    instead of the usual ones."""
     return moddb.ModDB(
         conf.MODDB_URL.get(),
         version=settings.VSADMIN_VERSION,
         file_origins=conf.MODDB_FILE_ORIGINS.get(),
         trusted_origins=conf.origins_written(),
-        deadline=deadline,
+        deadline=CALL_DEADLINE if deadline is None else deadline,
         max_connections=CONNECTIONS,
         retries=retries,
         stop=stop,

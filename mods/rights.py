@@ -3,7 +3,7 @@
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest
 
-from mods.models import Operation
+from mods.models import Operation, Step
 from mods.wishes import Wish
 
 VIEW_MODS = "mods.view_installedmod"
@@ -29,7 +29,15 @@ _OF_KIND = {
     # A kept copy comes in place of another version, or as a mod that isn't there.
     Operation.Kind.RESTORE: {INSTALL, UPDATE},
     Operation.Kind.ALIGN: {INSTALL, UPDATE},
-    Operation.Kind.UNDO: {UPDATE},
+    Operation.Kind.UNDO: set(),
+}
+#: Of a step, what its reverse takes.
+_TO_REVERSE = {
+    Step.Action.INSTALL: REMOVE,
+    Step.Action.REPLACE: UPDATE,
+    Step.Action.REMOVE: INSTALL,
+    Step.Action.ENABLE: TOGGLE,
+    Step.Action.DISABLE: TOGGLE,
 }
 
 
@@ -45,7 +53,15 @@ def needed(wish: Wish) -> frozenset[str]:
             wanted.add(TOGGLE)
         if any(target.held for target in wish.targets):
             wanted.add(HOLD)
+    if wish.kind == Operation.Kind.UNDO:
+        wanted |= _to_undo(wish.operation)
     return frozenset(wanted)
+
+
+def _to_undo(operation: int | None) -> set[str]:
+    """Rolling a change back takes what its steps' reverses take; where nothing is recorded of it, all of that."""
+    actions = Step.objects.carried_out().filter(operation=operation or 0).values_list("action", flat=True).distinct()
+    return {_TO_REVERSE[Step.Action(action)] for action in actions} or set(_TO_REVERSE.values())
 
 
 def may(request: HttpRequest, wish: Wish) -> bool:

@@ -80,7 +80,7 @@ def cancel(request: HttpRequest, pk: int) -> HttpResponse:
 @require_POST
 def undo(request: HttpRequest, pk: int) -> HttpResponse:
     """Plan the way back."""
-    rights.require(request, *rights.needed(Wish(kind=Operation.Kind.UNDO)))
+    rights.require(request, *rights.needed(Wish(kind=Operation.Kind.UNDO, operation=pk)))
     operation = get_object_or_404(Operation.objects.select_related("server"), pk=pk)
     try:
         wish = operations.undo_wish(operation)

@@ -159,7 +159,7 @@ class OperationAdmin(ReadOnlyAdmin[Operation]):
             "can_be_undone": changed_something and obj.is_over and obj.state != _State.UNDONE and not undone_by,
             "kept": obj.kept_copies.count() if obj.state in (_State.DONE, _State.FAILED, _State.UNDONE) else 0,
             "may_decide": _may_decide(request, obj),
-            "may_undo": rights.may(request, wishes.Wish(kind=Operation.Kind.UNDO)),
+            "may_undo": rights.may(request, wishes.Wish(kind=Operation.Kind.UNDO, operation=obj.pk)),
             "may_see_kept": request.user.has_perm(rights.VIEW_KEPT),
             "difference": starts.restart_needed(obj.server) if obj.is_over and changed_something else None,
             "server": obj.server,

@@ -65,7 +65,7 @@ def test_the_plan_says_all_of_each_step(admin_client: Client, server: GameServer
         "install Lib 2.0.0 2.0 MB, in the cache not verified",
         "roll back Beta 2.0.0 → to 1.5.0 2.0 MB, to download incompatible",
         "remove Gamma 1.0.0",
-        "Nobody else has it.",
+        "its old file is kept",
         "disable Delta 1.0.0",
         "The world isn't rolled back.",
         "1 left alone Epsilon 1.0.0 is held.",

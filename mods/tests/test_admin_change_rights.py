@@ -7,7 +7,7 @@ import pytest
 from django.contrib.auth.models import Permission, User
 from django.test import Client
 
-from mods.models import GameServer, Hold, KeptCopy, Operation
+from mods.models import GameServer, Hold, KeptCopy, Operation, Step
 from mods.plans import Plan
 from mods.tests.change_rows import make_change, make_kept, replace
 from mods.tests.rows import install, make_server
@@ -139,7 +139,7 @@ KINDS = [
     ("disable", {"toggle_installedmod"}),
     ("restore", {"install_installedmod", "update_installedmod"}),
     ("align", {"install_installedmod", "update_installedmod"}),
-    ("undo", {"update_installedmod"}),
+    ("undo", {"install_installedmod", "update_installedmod", "remove_installedmod", "toggle_installedmod"}),
 ]
 
 
@@ -172,11 +172,25 @@ def test_a_list_takes_the_rights_of_all_that_it_does(server: GameServer, target:
     assert without([right]).post(f"{CHANGES}{change.pk}/confirm/").status_code == 403
 
 
-def test_rolling_a_change_back_takes_the_right_to_roll_back(server: GameServer) -> None:
-    change = make_change(server, "remove", "done", plan=Plan(steps=(replace("alpha"),)))
-    assert without(["update_installedmod"]).post(f"{CHANGES}{change.pk}/undo/").status_code == 403
+@pytest.mark.parametrize(
+    ("action", "right"),
+    [
+        ("install", "remove_installedmod"),
+        ("replace", "update_installedmod"),
+        ("remove", "install_installedmod"),
+        ("enable", "toggle_installedmod"),
+        ("disable", "toggle_installedmod"),
+    ],
+)
+def test_rolling_a_change_back_takes_the_right_to_do_its_reverse(server: GameServer, action: str, right: str) -> None:
+    change = make_change(server, "update", "done", plan=Plan(steps=(replace("alpha"),)))
+    change.steps.all().delete()
+    Step.objects.create(
+        operation=change, server=server, position=0, group=1, action=action, name="Alpha", planned={}, state="done"
+    )
+    assert without([right]).post(f"{CHANGES}{change.pk}/undo/").status_code == 403
     User.objects.all().delete()
-    assert client_with("update_installedmod").post(f"{CHANGES}{change.pk}/undo/").status_code == 302
+    assert client_with(right).post(f"{CHANGES}{change.pk}/undo/").status_code == 302
     assert Operation.objects.filter(kind="undo", undoes=change).exists()
 
 

@@ -316,6 +316,11 @@ def test_undoing_marks_what_it_undoes(world: World) -> None:
     assert first.state == State.UNDONE
     with pytest.raises(operations.NotNow, match="already"):
         operations.undo_wish(first)
+    third = operations.ask(world.server, operations.undo_wish(second))
+    assert third.title == f"Again: {first.title}"
+    world.run(world.disable("a.zip"), kind="undo", undoes=second)
+    first.refresh_from_db()
+    assert first.state == State.DONE
 
 
 def test_stopping_ends_after_the_group_at_hand(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
