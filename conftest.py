@@ -43,6 +43,11 @@ def _empty_tables(self: TransactionTestCase) -> None:
 TransactionTestCase._fixture_teardown = _empty_tables  # type: ignore[attr-defined]  # Django's own hook
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than there are cores: some tests mostly wait for a process or a browser."""
+    return (os.cpu_count() or 1) + 1
+
+
 class ServerDir:
     """A made-up server's data folder in a temporary place."""
 

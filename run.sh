@@ -145,9 +145,6 @@ run_tests() {
     step "Types" -m mypy .
     step "System checks" manage.py check
     step "Migrations" manage.py makemigrations --check --dry-run
-    # One more than there are cores: some tests mostly wait for a process or a browser.
-    PYTEST_XDIST_AUTO_NUM_WORKERS=$(($(getconf _NPROCESSORS_ONLN) + 1))
-    export PYTEST_XDIST_AUTO_NUM_WORKERS
     step "Tests" -m pytest -n auto --dist loadgroup "$@"
 }
 
