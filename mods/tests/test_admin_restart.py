@@ -46,8 +46,16 @@ def test_restart_needed_stands_with_how(admin_client: Client, server: GameServer
         text = admin_client.get(address).text
         assert "Restart needed:" in text
         assert "1 changed since the server started" in text
+        assert "nobody was watching" not in text
         assert "<code>sudo systemctl restart &lt;vs&gt;</code>" in text
     assert "restart needed" in admin_client.get("/admin/mods/gameserver/").text
+
+
+def test_where_nobody_was_watching_it_is_said(admin_client: Client, server: GameServer) -> None:
+    start(server, mods=None, loaded=["beta"])
+    text = admin_client.get(f"/admin/mods/gameserver/{server.pk}/change/").text
+    assert "Restart needed:" in text
+    assert "isn't known for certain: nobody was watching then" in text.replace("&#x27;", "'")
 
 
 def test_nothing_is_said_where_nothing_differs(admin_client: Client, server: GameServer) -> None:
