@@ -48,6 +48,12 @@ def pytest_xdist_auto_num_workers() -> int:
     return (os.cpu_count() or 1) + 1
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Those that wait for processes and browsers begin first, so that no long one is waited for alone at the end."""
+    items.sort(key=lambda item: not any(item.get_closest_marker(name) for name in ("cluster", "browser")))
+
+
 class ServerDir:
     """A made-up server's data folder in a temporary place."""
 
