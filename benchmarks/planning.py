@@ -94,7 +94,7 @@ def main() -> bool:
         for _ in range(measure.RUNS):
             operation = operations.ask(server, Wish("update"), actor="benchmark")
             with CaptureQueriesContext(connection) as captured:
-                times.append(measure.timed(lambda operation=operation: planning.make(operation)))  # type: ignore[misc]
+                times.append(measure.timed(lambda operation=operation: planning.make(operation)))  # type: ignore[misc]  # mypy cannot infer a default
         queries[outdated], steps = len(captured), operation.total
         assert steps == outdated * (DEEP + 1), (steps, operation.message)
     took = measure.Times(tuple(times))

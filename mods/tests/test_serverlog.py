@@ -25,7 +25,7 @@ highest version one - v2.4.0.
 2.12.2024 09:24:16 [Notification] Mods, sorted by dependency: game, Lib, carry on, creative, survival, village
 2.12.2024 09:24:17 [Error] [village] An exception was thrown when trying to start the mod:
 2.12.2024 09:24:17 [Error] [village] Exception: Could not load type 'Vs.Quest'.
-   at Village.Mod.Start(ICoreAPI api) in /home/ann/src/Mod.cs:line 9
+   at Village.Mod.Start(ICoreAPI api) in /opt/build/Mod.cs:line 9
 2.12.2024 09:24:17 [Error] Failed to run mod phase Start for mod Village.Mod
 2.12.2024 09:24:18 [Error] [carryon] an error of its own, while it runs
 """
@@ -77,7 +77,7 @@ def test_the_exception_on_a_line_of_its_own() -> None:
 
 
 def test_frames_alone_are_no_particulars() -> None:
-    told = serverlog.parse("1.2.2026 01:02:03 [Error] [a] An exception was thrown:\n   at A.B() in /home/ann/x.cs\n")
+    told = serverlog.parse("1.2.2026 01:02:03 [Error] [a] An exception was thrown:\n   at A.B() in /opt/build/x.cs\n")
     assert told.failures["a"] == ("When the server started it, it failed; its log doesn't say why.",)
 
 
