@@ -228,6 +228,9 @@ def _take_in(archive: tarfile.TarFile, members: dict[str, tarfile.TarInfo], plac
         if reason := dbcopy.load_postgresql(dump):
             raise BackupError(_("It couldn't be restored: %s") % reason)
     with connection.cursor() as cursor:  # so that migrating makes the queue's tables anew
+        for name in connection.introspection.table_names(cursor):
+            if name.startswith(_QUEUE_TABLES.removesuffix("*")):  # those from before, which no dump replaces
+                cursor.execute(f"DROP TABLE {connection.ops.quote_name(name)}")
         cursor.execute("DELETE FROM django_migrations WHERE app = 'django_q'")
     call_command("migrate", interactive=False, verbosity=0)
 
