@@ -1,10 +1,9 @@
 """Where the cache's files are, and the locks around them."""
 
 import threading
-import time
 import zlib
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 
 from django.conf import settings
@@ -30,27 +29,12 @@ def staging() -> Path:
 @contextmanager
 def changing() -> Iterator[None]:
     """Only one holder at a time, for moments: whoever adds or removes a file together with its row. Raises Busy."""
-    with _waiting("cache", CHANGE_WAIT, None):
+    with locks.wait_for("cache", CHANGE_WAIT):
         yield
 
 
 @contextmanager
 def downloading(key: str, stop: threading.Event | None) -> Iterator[None]:
     """Only one holder per key at a time, as long as a download takes. Raises Busy; also soon after `stop` is set."""
-    with _waiting(f"cache-key-{zlib.crc32(key.encode()) % _KEY_LOCKS:03x}", DOWNLOAD_WAIT, stop):
-        yield
-
-
-@contextmanager
-def _waiting(name: str, seconds: float, stop: threading.Event | None) -> Iterator[None]:
-    end = time.monotonic() + seconds
-    with ExitStack() as stack:
-        while True:
-            try:
-                stack.enter_context(locks.hold(name, timeout=1))
-                break
-            except locks.Busy:
-                if time.monotonic() >= end or (stop is not None and stop.is_set()):
-                    raise
-                time.sleep(0.05)  # on PostgreSQL a holder on another host is told at once
+    with locks.wait_for(f"cache-key-{zlib.crc32(key.encode()) % _KEY_LOCKS:03x}", DOWNLOAD_WAIT, stop):
         yield

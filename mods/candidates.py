@@ -67,7 +67,7 @@ class Candidates:
         """Of a mod that isn't installed. Where the server's game version isn't known: the highest stable release."""
         offers = [_Offer(release) for release in self.offered(key)]
         if not game_version:
-            best = versions.latest([offer for offer in offers if not _is_prerelease(offer.version)])
+            best = versions.latest([offer for offer in offers if not versions.is_prerelease(offer.version)])
         else:
             best = versions.recommended(offers, game_version, installed="", installed_retracted=False)
         return best.release if best else None
@@ -114,11 +114,6 @@ def releases() -> QuerySet[Release]:
         "retracted", "retraction_reason", "gone_since", "size", "sha256", "dependencies", "file_side", "mod__name",
         "mod__mod_id", "mod__asset_id",
     )  # fmt: skip
-
-
-def _is_prerelease(version: str) -> bool:
-    parsed = versions.parse(version)
-    return parsed is not None and parsed.is_prerelease
 
 
 def _lookups(keys: Collection[str]) -> list[Lookup]:

@@ -95,7 +95,7 @@ def run(operation_id: int, *, report: Report | None = None, stop: threading.Even
     """
     operation = Operation.objects.select_related("server").get(pk=operation_id)
     try:
-        with turns.waiting_for(turns.changing(operation.server_id), _PATIENCE, stop):
+        with locks.wait_for(turns.changing(operation.server_id), _PATIENCE, stop):
             mended = recovery.mend(operation.server)
             steps = _claim(operation)
             if steps is not None:
@@ -341,7 +341,7 @@ def _compare_and_place(operation: Operation, plan: Plan, items: Sequence[Item], 
             }
         )
     try:
-        with turns.waiting_for(inventory.server_lock(operation.server_id), _SCAN_WAIT, watch.stop):
+        with locks.wait_for(inventory.server_lock(operation.server_id), _SCAN_WAIT, watch.stop):
             left = [item for item in items if item.step.state == Step.State.WAITING]
             found = differences.find(operation, plan, left, watch.stop)
             _raise_for(found)

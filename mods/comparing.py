@@ -59,7 +59,7 @@ class Row:
         }[self.relation]
 
     def _how_different(self) -> str:
-        if self.left is None or self.right is None or not _same_version(self.left, self.right):
+        if self.left is None or self.right is None or not versions.same(self.left.version, self.right.version):
             return _("other version")
         if self.left.enabled != self.right.enabled:
             return _("disabled on the right") if self.left.enabled else _("disabled on the left")
@@ -125,14 +125,9 @@ def _relation(left: InstalledMod | None, right: InstalledMod | None) -> Relation
         return Relation.ONLY_LEFT
     if left is None:
         return Relation.ONLY_RIGHT
-    if not _same_version(left, right):
+    if not versions.same(left.version, right.version):
         if versions.newer(left.version, right.version):
             return Relation.NEWER
         return Relation.OLDER if versions.newer(right.version, left.version) else Relation.DIFFERENT
     other_contents = left.sha256 and right.sha256 and left.sha256 != right.sha256  # a folder has no digest
     return Relation.DIFFERENT if other_contents or left.enabled != right.enabled else Relation.SAME
-
-
-def _same_version(left: InstalledMod, right: InstalledMod) -> bool:
-    one, other = versions.parse(left.version), versions.parse(right.version)
-    return left.version == right.version or (one is not None and one == other)

@@ -64,7 +64,7 @@ class Drafter:
             return None
         if row is None:
             return self._add(Draft(_Action.INSTALL, key, why, release=release, enabled=target.enabled is not False))
-        if _same(row.version, release.version) and not row.retracted:
+        if versions.same(row.version, release.version) and not row.retracted:
             return self._have_already(row, target)
         if not target.version and not versions.newer(release.version, row.version) and not row.retracted:
             self.left_alone.append(_("%s is installed, and nothing newer fits this server.") % row)
@@ -164,7 +164,9 @@ class Drafter:
         release = self.candidates.named(key, target.version) if target.version else row.recommended_release
         if target.version and release is None:
             self._cannot(target, key)
-        elif release is None or (not target.version and not row.outdated) or _same(release.version, row.version):
+        elif (
+            release is None or (not target.version and not row.outdated) or versions.same(release.version, row.version)
+        ):
             if not self._remove_older(rows) and asked_by_name:
                 self.left_alone.append(_("%s is up to date.") % row)
         else:
@@ -209,7 +211,7 @@ class Drafter:
                 _("No version of %s from before is known here. Name one, as %s.") % (row or key, f"{key}@1.0.0")
             )
             return
-        if row is not None and _same(row.version, version):
+        if row is not None and versions.same(row.version, version):
             self.left_alone.append(_("%s is what is installed.") % row)
             return
         kept = KeptCopy.objects.filter(modid_key=key, version=version).order_by("-kept_at").first()
@@ -357,7 +359,7 @@ class Drafter:
 
     def _in_line(self, target: Target, key: str) -> bool:
         row = next(iter(self.world.of(key)), None)
-        if row is None or not _same(row.version, target.version or row.version):
+        if row is None or not versions.same(row.version, target.version or row.version):
             return False
         if target.enabled is not None and row.enabled != target.enabled:
             return False
@@ -496,7 +498,8 @@ class _Sources:
             return None, kept
         exact = next((one for one in self._releases if one.sha256 and one.sha256 == old.sha256), None)
         same = next(
-            (r for r in self._releases if r.modid_key == old.modid.lower() and _same(r.version, old.version)), None
+            (r for r in self._releases if r.modid_key == old.modid.lower() and versions.same(r.version, old.version)),
+            None,
         )
         return exact or same, None
 
@@ -506,11 +509,6 @@ def _mod_of(target: Target) -> Mod | None:
     if target.number is not None:
         return Mod.objects.filter(asset_id=target.number).first() or Mod.objects.filter(mod_id=target.number).first()
     return Mod.objects.filter(alias__iexact=target.alias).first() if target.alias else None
-
-
-def _same(one: str, other: str) -> bool:
-    parsed = versions.parse(one)
-    return one == other or (parsed is not None and parsed == versions.parse(other))
 
 
 def _described(row: InstalledMod) -> str:

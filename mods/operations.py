@@ -15,6 +15,7 @@ from django.utils.translation import ngettext
 from mods import carrying, plans, recovery, turns, wishes
 from mods.models import GameServer, InstalledMod, KeptCopy, Mod, Operation
 from mods.wishes import Target, Wish
+from vsadmin.lib import locks
 
 #: Told while it works: how much is behind us, how much there is in all, what is being done.
 Report = Callable[[int, int, str], None]
@@ -48,7 +49,7 @@ def plan(operation: Operation, *, report: Report | None = None, stop: threading.
     """
     from mods import planning  # it is large, and only this needs it
 
-    with turns.waiting_for(turns.planning(operation.pk), _PLANNING_WAIT, stop):
+    with locks.wait_for(turns.planning(operation.pk), _PLANNING_WAIT, stop):
         operation.refresh_from_db()
         if operation.state == _State.PLANNING:
             planning.make(operation, report, stop)

@@ -94,7 +94,7 @@ def mend(server: GameServer, *, why: str = "") -> Mended:
 def _mend_one(operation: Operation) -> list[str]:
     """Put back what was in the middle, put away what was placed; returns what couldn't be, in words."""
     items = _items(operation)
-    with turns.waiting_for(inventory.server_lock(operation.server_id), _WAIT):
+    with locks.wait_for(inventory.server_lock(operation.server_id), _WAIT):
         problems = _put_back([item for item in reversed(items) if item.step.state == Step.State.PLACING])
     problems += journal.put_away(operation, [item for item in items if item.step.state == Step.State.PLACED])
     return problems or _tidy(operation, items)

@@ -156,7 +156,7 @@ class Resolver:
         for one in offered:
             by_compatibility[versions.compatibility(one.game_versions, self.world.game_version)].append(one)
         near = by_compatibility[Compatibility.COMPATIBLE] + by_compatibility[Compatibility.NOT_VERIFIED]
-        stable = [one for one in near if not _is_prerelease(one)]
+        stable = [one for one in near if not versions.is_prerelease(one.version)]
         if stable:
             kind, words = "not_verified", _("only releases that are not verified for %s are there") % game
             chosen = stable
@@ -321,8 +321,3 @@ def _says_something(minimum: str) -> bool:
 
 def _reason(hold: Hold) -> str:
     return f" ({hold.reason})" if hold.reason else ""
-
-
-def _is_prerelease(release: Release) -> bool:
-    parsed = versions.parse(release.version)
-    return parsed is not None and parsed.is_prerelease

@@ -79,19 +79,17 @@ def _judge(row: InstalledMod, offers: list[_Offer]) -> None:
     row.outdated = bool(
         best
         and row.version
-        and (versions.newer(best.version, row.version) or (row.retracted and not _same(best.version, row.version)))
+        and (
+            versions.newer(best.version, row.version)
+            or (row.retracted and not versions.same(best.version, row.version))
+        )
     )
 
 
 def _own(version: str, offers: list[_Offer]) -> _Offer | None:
     """The release that the installed version is; one still offered comes before one withdrawn."""
-    same = [offer for offer in offers if version and _same(offer.version, version)]
+    same = [offer for offer in offers if version and versions.same(offer.version, version)]
     return min(same, key=lambda offer: offer.retracted, default=None)
-
-
-def _same(one: str, other: str) -> bool:
-    parsed = versions.parse(one)
-    return one == other or (parsed is not None and parsed == versions.parse(other))
 
 
 def _retraction(row: InstalledMod, own: _Offer | None) -> tuple[bool, str]:

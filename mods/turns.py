@@ -1,14 +1,7 @@
 """Whose turn it is: the locks around planning and changes, and the tasks that wait for the worker."""
 
-import threading
-import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-
 from django_q.models import OrmQ
 from django_q.tasks import async_task
-
-from vsadmin.lib import locks
 
 #: Lock files are never removed, so plans share this many. Two with one lock wait for each other: rare, harmless.
 _PLANNING_LOCKS = 256
@@ -25,22 +18,6 @@ def changing(server_id: int) -> str:
 def planning(operation_id: int) -> str:
     """The lock that whoever makes this operation's plan holds."""
     return f"planning-{operation_id % _PLANNING_LOCKS}"
-
-
-@contextmanager
-def waiting_for(name: str, seconds: float, stop: threading.Event | None = None) -> Iterator[None]:
-    """Hold a lock, waiting so long for it. Raises `locks.Busy`, also soon after `stop` is set."""
-    end = time.monotonic() + seconds
-    with ExitStack() as stack:
-        while True:
-            try:
-                stack.enter_context(locks.hold(name, timeout=1))
-                break
-            except locks.Busy:
-                if time.monotonic() >= end or (stop is not None and stop.is_set()):
-                    raise
-                time.sleep(0.05)  # on PostgreSQL a holder on another host is told at once
-        yield
 
 
 def plan_later(operation_id: int) -> None:

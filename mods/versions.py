@@ -96,6 +96,17 @@ def newer(a: str, b: str) -> bool:
     return first is not None and second is not None and first > second
 
 
+def same(a: str, b: str) -> bool:
+    """Whether both are one version: written alike, or equal in order."""
+    parsed = parse(a)
+    return a == b or (parsed is not None and parsed == parse(b))
+
+
+def is_prerelease(text: str) -> bool:
+    version = parse(text)
+    return version is not None and version.is_prerelease
+
+
 def satisfies(version: str, minimum: str) -> bool:
     """Whether `version` meets a dependency's minimum, in any of the ways people write it.
 

@@ -1,8 +1,10 @@
 """Locks between processes: one holder at a time, freed by the system when the holder dies."""
 
 import hashlib
+import threading
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from django.conf import settings
@@ -28,6 +30,22 @@ def hold(name: str, *, timeout: float = 0) -> Iterator[None]:
             yield
     except Timeout as error:
         raise Busy(name) from error
+
+
+@contextmanager
+def wait_for(name: str, seconds: float, stop: threading.Event | None = None) -> Iterator[None]:
+    """Hold the lock, waiting so long for it. Raises `Busy`, also soon after `stop` is set."""
+    end = time.monotonic() + seconds
+    with ExitStack() as stack:
+        while True:
+            try:
+                stack.enter_context(hold(name, timeout=1))
+                break
+            except Busy:
+                if time.monotonic() >= end or (stop is not None and stop.is_set()):
+                    raise
+                time.sleep(0.05)  # on PostgreSQL a holder on another host is told at once
+        yield
 
 
 def is_free(name: str) -> bool:
