@@ -45,6 +45,8 @@ class GameServer(models.Model):
     scanned_at = models.DateTimeField(_("last scan"), null=True, editable=False)
     unreachable_since = models.DateTimeField(_("unreachable since"), null=True, editable=False)
     unreachable_why = models.TextField(blank=True, editable=False)
+    #: How far its crash log was read, written by `crashes`.
+    crash_log = models.JSONField(default=dict, editable=False)
 
     class Meta:
         verbose_name = _("server")
@@ -387,6 +389,8 @@ class Operation(models.Model):
         RESTORE = "restore", _("restore a kept copy")
         ALIGN = "align", _("bring in line with a list")
         UNDO = "undo", _("roll a change back")
+        PUT_BACK = "put_back", _("put back what ran before")
+        PREPARE = "prepare", _("get ready for a game version")
 
     OVER = (State.DONE, State.FAILED, State.CANCELLED, State.UNDONE)
 
@@ -548,6 +552,8 @@ class ServerStart(models.Model):
     failures = models.JSONField(default=dict)
     #: The set of mods at that time, as in `FolderState`; null: nobody was watching.
     mods = models.JSONField(null=True)
+    #: Whether it ran for ten minutes without a crash; null: not decided yet.
+    good = models.BooleanField(null=True)
 
     class Meta:
         verbose_name = _("start of a server")
@@ -557,6 +563,54 @@ class ServerStart(models.Model):
 
     def __str__(self) -> str:
         return f"{self.started_at:%Y-%m-%d %H:%M}"
+
+
+class Crash(models.Model):
+    """One entry of a server's crash log. `crashes` alone writes these."""
+
+    server = models.ForeignKey(GameServer, verbose_name=_("server"), on_delete=models.CASCADE, related_name="crashes")
+    happened_at = models.DateTimeField(_("when"))
+    seen_at = models.DateTimeField(default=timezone.now)
+    game_version = models.CharField(_("game version"), max_length=50, blank=True)
+    #: What the game names as the culprit, as it stands there; and what of it is an id and a version.
+    blamed = models.CharField(_("named by the game"), max_length=300, blank=True)
+    blamed_key = models.CharField(max_length=200, blank=True)
+    blamed_version = models.CharField(max_length=100, blank=True)
+    #: The error's first lines.
+    error = models.TextField(_("error"), blank=True)
+    #: Pairs of id and version; null where the entry names none.
+    loaded = models.JSONField(null=True)
+    #: Ids that occur in the stack or among the patches, the first first.
+    involved = models.JSONField(default=list)
+    start = models.ForeignKey(ServerStart, null=True, on_delete=models.SET_NULL, related_name="crashes")
+    #: Of the entry's text: the same one is written once however often it is read.
+    digest = models.CharField(max_length=64)
+    dismissed_at = models.DateTimeField(null=True)
+    dismissed_by_name = models.CharField(max_length=150, blank=True)
+
+    class Meta:
+        verbose_name = _("crash")
+        verbose_name_plural = _("crashes")
+        ordering = ["-happened_at", "-pk"]
+        constraints = [models.UniqueConstraint(fields=["server", "digest"], name="crash_once")]
+        indexes = [models.Index(fields=["server", "-happened_at"], name="crash_latest")]
+
+    def __str__(self) -> str:
+        return f"{self.happened_at:%Y-%m-%d %H:%M}"
+
+
+class GameVersion(models.Model):
+    """A version of the game that the mod database knows, learnt with each refresh."""
+
+    version = models.CharField(_("game version"), max_length=50, unique=True)
+    first_seen_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        verbose_name = _("game version")
+        verbose_name_plural = _("game versions")
+
+    def __str__(self) -> str:
+        return self.version
 
 
 class CatalogueEntry(models.Model):

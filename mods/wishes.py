@@ -52,7 +52,8 @@ class Wish:
     """What is to be done with which mods. `kind` is a `models.Operation.Kind`.
 
     update without targets means all that are outdated. align: `remove_others` removes what the list doesn't have.
-    undo: `operation` is the one to be reversed.
+    undo: `operation` is the one to be reversed. put_back: `start` is the `ServerStart` whose set is wanted. prepare:
+    `game_version` is the one to get ready for.
     """
 
     kind: str
@@ -60,6 +61,8 @@ class Wish:
     go_on: bool = False
     remove_others: bool = False
     operation: int | None = None
+    start: int | None = None
+    game_version: str = ""
 
 
 def to_json(wish: Wish) -> dict[str, Any]:

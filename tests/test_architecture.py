@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-PARTS = ("vsadmin", "mods", "cache", "demo")
+PARTS = ("vsadmin", "mods", "cache", "events", "demo")
 
 
 def modules() -> dict[str, Path]:
@@ -44,8 +44,9 @@ def layer(name: str) -> str:
 MAY_IMPORT = {
     "vsadmin.lib": {"vsadmin.lib"},
     "cache": {"cache", "vsadmin.lib"},
-    "mods": {"mods", "cache", "vsadmin.lib"},
-    "vsadmin": {"vsadmin", "mods", "cache", "vsadmin.lib"},
+    "events": {"events", "vsadmin.lib"},
+    "mods": {"mods", "cache", "events", "vsadmin.lib"},
+    "vsadmin": {"vsadmin", "mods", "cache", "events", "vsadmin.lib"},
     "demo": {"demo"},
 }
 

@@ -182,8 +182,10 @@ INSTALLED_APPS = [
     "vsadmin.apps.VsadminConfig",  # before django_q: its `qcluster` is the one that runs
     "vsadmin.apps.PanelConfig",
     "vsadmin.lib.jobs.apps.JobsConfig",
+    "vsadmin.lib.stored.apps.StoredConfig",
     "mods.apps.ModsConfig",
     "cache.apps.CacheConfig",
+    "events.apps.EventsConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",

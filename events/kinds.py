@@ -1,0 +1,39 @@
+"""The kinds of events: what each is called, and how much it matters. This list is the whole vocabulary."""
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+
+class Kind(models.TextChoices):
+    """What may happen that somebody wants to hear of."""
+
+    CRASHED = "server_crashed", _("A server crashed")
+    STARTED = "server_started", _("A server started")
+    RETRACTED = "release_retracted", _("An installed release was retracted")
+    GONE = "mod_gone", _("An installed mod is gone from the mod database")
+    OTHER_BYTES = "other_bytes", _("A release's file was exchanged")
+    RECOMMENDED = "update_recommended", _("An update is recommended")
+    FITS = "now_compatible", _("An installed release was marked compatible")
+    FITS_NO_MORE = "no_longer_compatible", _("An installed release is no longer marked compatible")
+    GAME_VERSION = "new_game_version", _("A new game version is out")
+    CHANGE_DONE = "change_done", _("A change was carried out")
+    CHANGE_FAILED = "change_failed", _("A change failed")
+    WORKER_SILENT = "worker_silent", _("The background worker is silent")
+    REFRESH_FAILING = "refresh_failing", _("The mod database hasn't answered for hours")
+
+
+#: By kind, the colour of its line; what isn't here is neutral.
+TONES = {
+    Kind.CRASHED: "bad",
+    Kind.RETRACTED: "bad",
+    Kind.GONE: "warn",
+    Kind.OTHER_BYTES: "bad",
+    Kind.RECOMMENDED: "accent",
+    Kind.FITS: "good",
+    Kind.FITS_NO_MORE: "warn",
+    Kind.GAME_VERSION: "accent",
+    Kind.CHANGE_DONE: "good",
+    Kind.CHANGE_FAILED: "bad",
+    Kind.WORKER_SILENT: "bad",
+    Kind.REFRESH_FAILING: "bad",
+}
