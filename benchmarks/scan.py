@@ -31,7 +31,7 @@ def make_zips(folder: Path) -> None:
 def main() -> bool:
     place = setting.set_up()
     from mods import inventory
-    from mods.models import GameServer, InstalledMod
+    from mods.models import GameServer, InstalledMod, Lookup
 
     data = place / "server"
     mods = data / "Mods"
@@ -41,6 +41,7 @@ def main() -> bool:
 
     def first_scan() -> float:
         InstalledMod.objects.all().delete()
+        Lookup.objects.all().delete()
         return measure.timed(lambda: inventory.scan(server))
 
     def read_plainly() -> None:

@@ -15,6 +15,7 @@ from itertools import islice
 from pathlib import Path
 from typing import IO, BinaryIO, TypeVar
 
+from mods import plainzip
 from mods.manifest import REJECTED, ModInfo, Reading, parse, parse_source, quoted
 
 __all__ = ["ModFile", "ModInfo", "parse", "read_file", "read_open"]
@@ -235,6 +236,11 @@ def _no_modinfo(names: Iterable[str], container: str) -> str:
 
 
 def _read_zip(file: _Source) -> Reading:
+    if isinstance(file, _Copy):
+        plain = plainzip.read(file.getvalue(), b"modinfo.json", limit=MAX_MODINFO, most_entries=MAX_ENTRIES)
+        if plain is not None:
+            info, problems = parse(plain.content)
+            return info, (*problems, *_too_much(plain.unpacked))
     try:
         with zipfile.ZipFile(file) as archive:
             return _read_archive(archive)
@@ -257,9 +263,13 @@ def _read_archive(archive: zipfile.ZipFile) -> Reading:
     info, problems = parse(_entry_bytes(archive, found[0]))
     if len(found) > 1:
         problems += ("The zip holds modinfo.json more than once; the game reads the first.",)
-    if sum(entry.file_size for entry in entries) > MAX_UNPACKED:
-        problems += (f"Unpacked, the zip would take more than {MAX_UNPACKED // 1024**3} GiB; no mod does.",)
-    return info, problems
+    return info, (*problems, *_too_much(sum(entry.file_size for entry in entries)))
+
+
+def _too_much(unpacked: int) -> tuple[str, ...]:
+    if unpacked <= MAX_UNPACKED:
+        return ()
+    return (f"Unpacked, the zip would take more than {MAX_UNPACKED // 1024**3} GiB; no mod does.",)
 
 
 def _top_name(name: str) -> str:

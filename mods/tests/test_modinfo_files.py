@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from mods import modinfo
+from mods import modinfo, plainzip
 from mods.modinfo import ModFile, read_file
 
 MODINFO = b'{"type": "code", "modid": "lanternpost", "name": "Lantern Post", "version": "1.2.0"}'
@@ -387,6 +387,7 @@ def test_failing_disk_is_no_damaged_zip(mod: Path, monkeypatch: pytest.MonkeyPat
     def fail(*_args: object) -> None:
         raise OSError(errno.EIO, os.strerror(errno.EIO))
 
+    monkeypatch.setattr(plainzip, "read", lambda *_args, **_named: None)  # that one touches no disk
     monkeypatch.setattr(zipfile.ZipFile, "open", fail)
     read = read_file(mod, "zip")
     assert the_problem(read) == "Reading it failed: Input/output error."
@@ -400,6 +401,7 @@ def test_whatever_the_zip_library_raises(mod: Path, error: type[Exception], monk
     def fail(*_args: object) -> None:
         raise error
 
+    monkeypatch.setattr(plainzip, "read", lambda *_args, **_named: None)
     monkeypatch.setattr(zipfile.ZipFile, "infolist", fail)
     assert the_problem(read_file(mod, "zip")).startswith("The zip file is damaged")
     monkeypatch.setattr(modinfo, "parse_source", fail)
