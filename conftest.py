@@ -19,6 +19,8 @@ from django.test import TransactionTestCase
 
 from demo.moddb import ModDatabase
 from vsadmin import roles
+from vsadmin.lib import conf
+from vsadmin.lib.stored import store
 
 #: What migrations made and no test changes for good.
 _KEPT_TABLES = {
@@ -52,6 +54,24 @@ def pytest_xdist_auto_num_workers() -> int:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Those that wait for processes and browsers begin first, so that no long one is waited for alone at the end."""
     items.sort(key=lambda item: not any(item.get_closest_marker(name) for name in ("cluster", "browser")))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _nothing_stored() -> Iterator[None]:
+    """Settings are the environment's and the defaults, without a query: what is stored is for `stored_settings`."""
+    conf.use_store()
+    yield
+    conf.use_store(store.text)
+
+
+@pytest.fixture
+def stored_settings(_nothing_stored: None) -> Iterator[None]:
+    """What is stored counts, as everywhere outside of tests; this process knows nothing of it yet."""
+    store.clear()
+    conf.use_store(store.text)
+    yield
+    conf.use_store()
+    store.clear()
 
 
 class ServerDir:

@@ -15,3 +15,10 @@ keepalive = 5
 worker_tmp_dir = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # noqa: S108  # gunicorn makes safe names there
 loglevel = "warning"
 control_socket_disable = True
+
+
+def post_worker_init(worker: object) -> None:
+    """In each web process, once it is forked: somebody has to notice when the background worker is silent."""
+    from vsadmin import watch
+
+    watch.start()

@@ -17,8 +17,9 @@ MAX_SIZE_MB = conf.declare(
     500,
     conf.whole_number,
     "Write a whole number of MiB, such as VS_MOD_CACHE_MAX_SIZE_MB=500, or 0 to keep everything for ever.",
+    changeable=True,
 )
-CHECK_INTERVAL = conf.seconds("VS_MOD_CACHE_CHECK_INTERVAL", 900, "the check of the cache's size")
+CHECK_INTERVAL = conf.seconds("VS_MOD_CACHE_CHECK_INTERVAL", 900, "the check of the cache's size", changeable=True)
 MAX_DOWNLOAD_MB = conf.declare(
     "VS_MOD_MAX_DOWNLOAD_MB",
     200,

@@ -1,5 +1,6 @@
 """What the cache did and holds, for the page, the command and the dashboard. A constant number of queries."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
@@ -85,7 +86,7 @@ def by_day(days: int = 30) -> list[Day]:
     before = CacheDay.objects.filter(day__lt=first).order_by("-day").values_list("size_bytes", flat=True)
     known = {row.day: row for row in CacheDay.objects.filter(day__gte=first, day__lte=today)}
     series: list[Day] = []
-    size = before.first() or 0
+    size = 0 if first in known else before.first() or 0
     for number in range(days):
         day = first + timedelta(days=number)
         row = known.get(day)
@@ -94,7 +95,12 @@ def by_day(days: int = 30) -> list[Day]:
     return series
 
 
-def _sum(rows: list[CacheDay] | list[CacheTotals]) -> Figures:
+def over(days: Sequence[Day]) -> Figures:
+    """The figures of these days together."""
+    return _sum([day.figures for day in days])
+
+
+def _sum(rows: Sequence[CacheDay | CacheTotals | Figures]) -> Figures:
     return Figures(
         hits=sum(row.hits for row in rows),
         misses=sum(row.misses for row in rows),

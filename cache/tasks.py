@@ -1,12 +1,11 @@
 """The background jobs of this app: thin wrappers around the services."""
 
 from django.db import DatabaseError
-from django.template.defaultfilters import filesizeformat
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from cache import eviction, verify
-from vsadmin.lib import files, locks
+from vsadmin.lib import files, locks, sizes
 from vsadmin.lib.jobs.runner import JobFailed, Outcome, Progress, job
 
 ENFORCE = "cache_enforce_limit"
@@ -39,7 +38,7 @@ def cache_enforce_limit(progress: Progress) -> Outcome:
     if not done.files:
         return Outcome(_("within its limit, nothing to do"), fields)
     message = ngettext("%(count)d file removed, %(size)s freed", "%(count)d files removed, %(size)s freed", done.files)
-    return Outcome(message % {"count": done.files, "size": filesizeformat(done.bytes_freed)}, fields)
+    return Outcome(message % {"count": done.files, "size": sizes.in_words(done.bytes_freed)}, fields)
 
 
 @job(VERIFY, gettext_lazy("Verify the download cache"))

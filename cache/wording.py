@@ -8,26 +8,12 @@ from django.utils.translation import ngettext
 
 from cache.eviction import Evicted
 from cache.statistics import Statistics
-
-_UNITS = ("KiB", "MiB", "GiB", "TiB")
+from vsadmin.lib import sizes
 
 
 def size(count: int) -> str:
     """Bytes as people read them: "512 bytes", "12.3 MiB"."""
-    number, unit = _scaled(count)
-    return f"{number} {unit}"
-
-
-def _scaled(count: int) -> tuple[str, str]:
-    if count < 1024:
-        return str(count), ngettext("byte", "bytes", count)
-    amount = count / 1024
-    for unit in _UNITS:
-        if amount < 1023.5 or unit == _UNITS[-1]:
-            break
-        amount /= 1024
-    digits = 0 if amount >= 99.95 or round(amount, 1) == int(round(amount, 1)) else 1
-    return str(number_format(round(amount, digits), digits)), unit
+    return sizes.in_words(count)
 
 
 def files(count: int) -> str:
@@ -45,8 +31,8 @@ def used(found: Statistics) -> str:
         return _("The cache is empty.")
     if not found.max_size_bytes:
         return _("%s used, no limit is set.") % size(found.total_size_bytes)
-    number, unit = _scaled(found.total_size_bytes)
-    limit_number, limit_unit = _scaled(found.max_size_bytes)
+    number, unit = sizes.scaled(found.total_size_bytes)
+    limit_number, limit_unit = sizes.scaled(found.max_size_bytes)
     amount = number if unit == limit_unit else f"{number} {unit}"
     return _("%(used)s of %(limit)s used.") % {"used": amount, "limit": f"{limit_number} {limit_unit}"}
 

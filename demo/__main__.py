@@ -39,6 +39,8 @@ What to try first:
   1. The overview says what needs doing. See the updates of Public, let them be planned, read the plan, carry it out.
   2. In the catalogue, look for Windwright and install it on Public: what it needs comes along.
   3. Under Changes, open the latest one of Public and roll it back.
+  4. Let Public crash after an update, scan it, and put back what ran before:
+     python -m demo.crash FOLDER   (its data folder, as its page names it)
 
 Every minute or two something new is released. Ctrl-C ends the demo and deletes all of it.
 """

@@ -41,6 +41,11 @@ def sweep() -> int:
     return swept
 
 
+def is_demo(path: Path) -> bool:
+    """Whether this is the folder of a demo."""
+    return path.name.startswith(PREFIX) and (path / _LOCK).is_file()
+
+
 def remove(path: Path) -> None:
     """Delete it with all that is in it. Programs that were killed with the demo may still write while they end."""
     for _attempt in range(5):

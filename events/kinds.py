@@ -22,18 +22,38 @@ class Kind(models.TextChoices):
     REFRESH_FAILING = "refresh_failing", _("The mod database hasn't answered for hours")
 
 
-#: By kind, the colour of its line; what isn't here is neutral.
+#: By kind, the colour of its line: good, warn (to do), bad, info (news); what isn't here is neutral.
 TONES = {
     Kind.CRASHED: "bad",
     Kind.RETRACTED: "bad",
     Kind.GONE: "warn",
     Kind.OTHER_BYTES: "bad",
-    Kind.RECOMMENDED: "accent",
+    Kind.RECOMMENDED: "info",
     Kind.FITS: "good",
     Kind.FITS_NO_MORE: "warn",
-    Kind.GAME_VERSION: "accent",
+    Kind.GAME_VERSION: "info",
     Kind.CHANGE_DONE: "good",
     Kind.CHANGE_FAILED: "bad",
     Kind.WORKER_SILENT: "bad",
     Kind.REFRESH_FAILING: "bad",
 }
+
+#: By kind, its heroicon, so that colour is never all that tells them apart.
+ICONS = {
+    Kind.CRASHED: "fire",
+    Kind.STARTED: "play",
+    Kind.RETRACTED: "no-symbol",
+    Kind.GONE: "eye-slash",
+    Kind.OTHER_BYTES: "finger-print",
+    Kind.RECOMMENDED: "arrow-up-circle",
+    Kind.FITS: "check-badge",
+    Kind.FITS_NO_MORE: "minus-circle",
+    Kind.GAME_VERSION: "sparkles",
+    Kind.CHANGE_DONE: "check-circle",
+    Kind.CHANGE_FAILED: "x-circle",
+    Kind.WORKER_SILENT: "signal-slash",
+    Kind.REFRESH_FAILING: "cloud",
+}
+
+#: What a new target is told unless somebody chooses otherwise: what a person should look at.
+WORTH_A_CALL = tuple(kind for kind in Kind if TONES.get(kind) in {"bad", "warn"})

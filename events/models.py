@@ -1,4 +1,10 @@
-"""What happened, and who is told of it. `record` and `deliver` alone write these."""
+"""What happened, who is told of it, and who has seen it.
+
+`record` writes events with their deliveries, `deliver` what becomes of those, `reading` what was seen, `keeping`
+deletes what is old.
+"""
+
+import uuid
 
 from django.db import models
 from django.utils import timezone
@@ -10,6 +16,8 @@ from events.kinds import Kind
 class Event(models.Model):
     """Something that happened. Written once, however often it is seen: its `key` says which it is."""
 
+    #: The same for ever, also where a restored database gives its number again; receivers are told it.
+    uid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     kind = models.CharField(_("what"), max_length=40, choices=Kind)
     key = models.CharField(max_length=255, unique=True)
     at = models.DateTimeField(_("when"), default=timezone.now)
@@ -18,7 +26,7 @@ class Event(models.Model):
     text = models.TextField(_("more"), blank=True)
     #: Stands out: a moderator of the mod database forced it.
     forced = models.BooleanField(default=False)
-    #: The server that it is about, by key and by the name it had; null: none, or all.
+    #: The server that it is about, by key and by the name it had; null: none, or several.
     server_key = models.PositiveBigIntegerField(null=True)
     server_name = models.CharField(_("server"), max_length=100, blank=True)
     #: What its page is about: a model's label such as "mods.crash", and a key; "" is none.
@@ -29,6 +37,7 @@ class Event(models.Model):
         verbose_name = _("event")
         verbose_name_plural = _("events")
         ordering = ["-at", "-pk"]
+        default_permissions = ("view",)
         indexes = [models.Index(fields=["-at", "-id"], name="event_latest")]
 
     def __str__(self) -> str:
@@ -36,7 +45,7 @@ class Event(models.Model):
 
 
 class Target(models.Model):
-    """Where chosen events are sent. Its secret is never shown again nor logged."""
+    """Where chosen events are sent. A webhook's address is its secret, never shown again nor logged."""
 
     class Form(models.TextChoices):
         WEBHOOK = "webhook", _("Webhook (JSON)")
@@ -47,6 +56,7 @@ class Target(models.Model):
     form = models.CharField(_("how"), max_length=10, choices=Form)
     #: The webhook's whole address (it is the secret), or an e-mail address.
     address = models.TextField(_("address"))
+    #: Values of `Kind`.
     kinds = models.JSONField(_("events"), default=list)
     active = models.BooleanField(_("on"), default=True)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
@@ -69,7 +79,7 @@ class Delivery(models.Model):
         FAILED = "failed", _("given up")
 
     #: Sent along, the same at each try, so that a receiver can tell a repeated one.
-    delivery_id = models.UUIDField(unique=True)
+    delivery_id = models.UUIDField(default=uuid.uuid4, unique=True)
     event = models.ForeignKey(Event, null=True, on_delete=models.CASCADE, related_name="deliveries")
     target = models.ForeignKey(Target, on_delete=models.CASCADE, related_name="deliveries")
     state = models.CharField(_("state"), max_length=10, choices=State, default=State.WAITING)
@@ -86,18 +96,25 @@ class Delivery(models.Model):
         verbose_name = _("delivery")
         verbose_name_plural = _("deliveries")
         ordering = ["-created_at", "-pk"]
+        default_permissions = ()
         constraints = [models.UniqueConstraint(fields=["event", "target"], name="told_once")]
-        indexes = [models.Index(fields=["state", "next_try_at"], name="delivery_due")]
+        indexes = [
+            models.Index(fields=["state", "next_try_at"], name="delivery_due"),
+            models.Index(fields=["target", "-created_at"], name="delivery_latest"),
+        ]
 
     def __str__(self) -> str:
         return str(self.delivery_id)
 
 
 class Read(models.Model):
-    """Up to when a person has seen the events."""
+    """Up to which event, by its key, a person has seen them."""
 
     user_key = models.PositiveBigIntegerField(unique=True)
     seen_up_to = models.PositiveBigIntegerField(default=0)
+
+    class Meta:
+        default_permissions = ()
 
     def __str__(self) -> str:
         return f"{self.user_key}: {self.seen_up_to}"

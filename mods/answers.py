@@ -12,7 +12,7 @@ from django.db import transaction
 from django.db.models import Count, QuerySet
 from django.utils import timezone
 
-from mods import fits, moddb, versions
+from mods import fits, moddb, news, versions
 from mods.models import (
     CatalogueEntry,
     CatalogueTag,
@@ -62,6 +62,7 @@ def store_details(lookup: Lookup, found: Sequence[moddb.ModDetails]) -> bool:
 def mark_absent(lookup: Lookup) -> bool:
     """Store that the modid is not in the mod database. What was known of it stays, its releases marked gone."""
     now = timezone.now()
+    was_there, known_since = lookup.state == Lookup.State.FOUND, lookup.fetched_at
     with transaction.atomic():
         changed = lookup.state != Lookup.State.ABSENT
         lookup.state = Lookup.State.ABSENT
@@ -72,6 +73,8 @@ def mark_absent(lookup: Lookup) -> bool:
         if lookup.mod_id:
             gone = Release.objects.filter(mod=lookup.mod_id, modid_key=lookup.key, gone_since=None)
             changed |= bool(gone.update(gone_since=now))
+        if was_there:
+            news.of_gone(lookup, known_since)
     return changed
 
 

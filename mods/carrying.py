@@ -9,7 +9,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,12 +20,25 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from cache.store import FetchError
-from mods import differences, downloads, inventory, journal, keeping, placing, plans, recovery, turns, withdrawals
+from mods import (
+    differences,
+    downloads,
+    inventory,
+    journal,
+    keeping,
+    news,
+    placing,
+    plans,
+    recovery,
+    turns,
+    withdrawals,
+)
 from mods.journal import Item
 from mods.models import KeptCopy, Operation, Release, Step
 from mods.plans import Plan
 from vsadmin.lib import files, locks, logs
 from vsadmin.lib.http import Client
+from vsadmin.lib.jobs.models import Worker
 
 _log = logging.getLogger(__name__)
 
@@ -90,21 +103,29 @@ class _CantRun(Exception):
 def run(operation_id: int, *, report: Report | None = None, stop: threading.Event | None = None) -> Operation:
     """Carry out a queued operation, here and now; returns it as it is then.
 
-    It stays queued where another change of its server is under way: the end of that one calls the worker. One that
-    isn't queued is left alone. Whatever goes wrong is in the operation. Raises Operation.DoesNotExist, DatabaseError.
+    It stays queued where another change of its server is under way, or has waited longer and has a worker to do it:
+    the end of that one calls the worker. One that isn't queued is left alone. Whatever goes wrong is in the operation.
+    Raises Operation.DoesNotExist, DatabaseError.
     """
     operation = Operation.objects.select_related("server").get(pk=operation_id)
     try:
         with locks.wait_for(turns.changing(operation.server_id), _PATIENCE, stop):
             mended = recovery.mend(operation.server)
-            steps = _claim(operation)
+            gives_way = _gives_way(operation)
+            steps = None if gives_way else _claim(operation)
             if steps is not None:
                 _guarded(operation, steps, mended.problems, report, stop or threading.Event())
     except locks.Busy:
         pass
     else:
-        recovery.run_next(operation.server, anyway=True)
+        recovery.run_next(operation.server, anyway=not gives_way)
     return Operation.objects.select_related("server").get(pk=operation_id)
+
+
+def _gives_way(operation: Operation) -> bool:
+    """Whether another change has waited longer. Without a worker nobody would do that one, so it holds up nobody."""
+    first = recovery.longest_waiting(operation.server)
+    return first is not None and first != operation.pk and not Worker.load().is_silent
 
 
 def _claim(operation: Operation) -> list[Step] | None:
@@ -119,9 +140,10 @@ def _claim(operation: Operation) -> list[Step] | None:
             steps = journal.write(operation, plans.plan_from_json(operation.plan or {}))
     except (KeyError, TypeError):
         words = _("Its plan was made by another version of vsadmin. Plan it again.")
-        Operation.objects.filter(pk=operation.pk, state=Operation.State.QUEUED).update(
-            state=Operation.State.FAILED, ended_at=now, message=words
-        )
+        with transaction.atomic():
+            queued = Operation.objects.filter(pk=operation.pk, state=Operation.State.QUEUED)
+            if queued.update(state=Operation.State.FAILED, ended_at=now, message=words):
+                news.of_change(operation.pk)
         return None
     logs.event("mod_change_started", operation=operation.pk, server=operation.server.name, steps=len(steps))
     return steps
@@ -382,9 +404,31 @@ def _place_group(operation: Operation, group: Sequence[Item]) -> None:
 
 
 def _put_away(operation: Operation, items: Sequence[Item], watch: Watch) -> list[str]:
-    def going_on(item: Item) -> bool:
-        watch.tell(_("Putting away what was replaced"))
-        return not watch.stop.is_set()
-
+    """See to the replaced files, several at a time: most of it is waiting for the disk."""
     placed = [item for item in items if item.step.state == Step.State.PLACED]
-    return journal.put_away(operation, placed, going_on=going_on)
+    waiting: queue.SimpleQueue[Item] = queue.SimpleQueue()
+    for item in placed:
+        waiting.put(item)
+    problems: dict[int, str] = {}
+
+    def work() -> None:
+        """One thread. The database connection is its own."""
+        try:
+            while not watch.stop.is_set():
+                item = waiting.get_nowait()
+                problems[item.step.pk] = journal.put_away(operation, item)
+        except queue.Empty:
+            pass
+        finally:
+            connection.close()
+
+    count = min(downloads.CONNECTIONS, len(placed))
+    if count:
+        with ThreadPoolExecutor(count) as pool:
+            threads = [pool.submit(work) for _number in range(count)]
+            while wait(threads, _REPORT_EVERY).not_done:
+                watch.tell(_("Putting away what was replaced"))
+        for thread in threads:
+            thread.result()
+    journal.mark([item.step for item in placed if problems.get(item.step.pk) == ""], Step.State.DONE)
+    return [problem for problem in problems.values() if problem]

@@ -13,7 +13,7 @@ from django.db.models import Case, IntegerField, Q, QuerySet, Value, When
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from mods import answers, fits, moddb, refresh, status
+from mods import answers, fits, gameversions, moddb, refresh, status
 from mods.fits import Fit
 from mods.models import (
     CatalogueEntry,
@@ -257,6 +257,7 @@ def _refresh_fits(database: moddb.ModDB, tell: Report, stop: threading.Event) ->
     known: list[str] = []
     with suppress(moddb.ModDBError):
         known = database.game_versions()
+        gameversions.note(known)
     asked = fits.wanted(known)
     answered: list[str] = []
     failures: dict[str, str] = {}

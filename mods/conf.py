@@ -50,14 +50,15 @@ MODDB_FILE_ORIGINS = conf.declare(
     _origins,
     "Write addresses with commas between, such as VS_MODDB_FILE_ORIGINS=https://moddbcdn.vintagestory.at.",
 )
-REFRESH_INTERVAL = conf.seconds("VS_MOD_LIST_REFRESH_INTERVAL", 3600, "the refresh")
-SCAN_INTERVAL = conf.seconds("VS_MOD_SCAN_INTERVAL", 300, "the scan")
-CATALOGUE_INTERVAL = conf.seconds("VS_MOD_CATALOGUE_INTERVAL", 86_400, "the list of all mods")
+REFRESH_INTERVAL = conf.seconds("VS_MOD_LIST_REFRESH_INTERVAL", 3600, "the refresh", changeable=True)
+SCAN_INTERVAL = conf.seconds("VS_MOD_SCAN_INTERVAL", 300, "the scan", changeable=True)
+CATALOGUE_INTERVAL = conf.seconds("VS_MOD_CATALOGUE_INTERVAL", 86_400, "the list of all mods", changeable=True)
 SOAK_DAYS = conf.declare(
     "VS_MOD_SOAK_DAYS",
     3,
     conf.whole_number,
     "Write a whole number of days, such as VS_MOD_SOAK_DAYS=3, or 0 to be told nothing about young releases.",
+    changeable=True,
 )
 
 

@@ -16,7 +16,13 @@ from mods.plans import OldFile, Plan
 from vsadmin.lib import files
 
 #: Kinds of wish that may name a version that was retracted already.
-_MAY_BE_RETRACTED = {Operation.Kind.ROLL_BACK, Operation.Kind.UNDO, Operation.Kind.ALIGN, Operation.Kind.RESTORE}
+_MAY_BE_RETRACTED = {
+    Operation.Kind.ROLL_BACK,
+    Operation.Kind.UNDO,
+    Operation.Kind.ALIGN,
+    Operation.Kind.RESTORE,
+    Operation.Kind.PUT_BACK,
+}
 
 
 def find(operation: Operation, plan: Plan, items: Sequence[Item], stop: threading.Event) -> list[str]:
@@ -45,7 +51,7 @@ class _Look:
     freed: dict[int, set[Path]] = field(default_factory=dict)
 
     def server_differs(self) -> Iterator[str]:
-        if self.server.game_version != self.plan.game_version:
+        if self.server.game_version not in (self.plan.game_version, self.plan.made_for or self.plan.game_version):
             yield _("The server's game version was %(before)s and is %(now)s now.") % {
                 "before": self.plan.game_version or _("unknown"),
                 "now": self.server.game_version or _("unknown"),

@@ -2,7 +2,7 @@
 
 import os
 import pwd
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -68,9 +68,18 @@ class Found:
 
 def find(root: Path = Path("/")) -> list[Found]:
     """The data folders found below `root`, running servers' first, each once. Never raises."""
+    return _each_once(_candidates(root))
+
+
+def among(places: Iterable[Path]) -> list[Found]:
+    """Those of these folders that are data folders. Never raises."""
+    return _each_once((place, False) for place in places)
+
+
+def _each_once(candidates: Iterable[tuple[Path, bool]]) -> list[Found]:
     found: list[Found] = []
     seen: set[str] = set()
-    for path, running in _candidates(root):
+    for path, running in candidates:
         try:
             real = os.path.realpath(path)
             if real in seen:

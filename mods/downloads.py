@@ -4,18 +4,19 @@ import threading
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
 from django.conf import settings
+from django.db import DatabaseError
 from django.utils.translation import gettext as _
 
 from cache import conf as cache_conf
 from cache.sources import Arriving
 from cache.store import FetchError, OnBytes, fetch
-from mods import conf, modinfo
+from mods import conf, modinfo, news
 from mods.models import Release
 from vsadmin.lib.http import Client
 
@@ -74,6 +75,9 @@ def fetch_release(
             stop=stop,
         )
     except FetchError as error:
+        if error.kind == "alarm":
+            with suppress(DatabaseError):  # the alarm itself stands on the Cache page
+                news.of_other_bytes(release, cache_key(release.file_id))
         raise _in_our_words(error, release) from error
 
 

@@ -12,8 +12,12 @@ from django.utils.translation import gettext as _
 from cache.store import FetchError
 from mods import downloads, history, keeping, modinfo, plans, versions
 from mods.candidates import Candidates, releases
-from mods.models import ClaimedModId, InstalledMod, KeptCopy, Mod, Operation, Release, Step
+from mods.judging import Do
+from mods.models import ClaimedModId, InstalledMod, KeptCopy, Mod, Operation, Release, ServerStart, Step
+from mods.modset import Entry
 from mods.plans import OldFile, PlannedStep, Unmet
+from mods.preparing import Preparation
+from mods.puttingback import PuttingBack
 from mods.resolving import Draft, Resolver, World, loaded
 from mods.wishes import Target, Wish
 
@@ -42,6 +46,8 @@ class Drafter:
             Operation.Kind.RESTORE: self._restore_all,
             Operation.Kind.ALIGN: self._align,
             Operation.Kind.UNDO: self._undo,
+            Operation.Kind.PUT_BACK: self._put_back_set,
+            Operation.Kind.PREPARE: self._prepare,
         }
         by_kind[wish.kind](wish)
 
@@ -320,6 +326,35 @@ class Drafter:
             self.left_alone.append(_("One of the chosen files is gone by now."))
         return row
 
+    # Ready for a game version
+
+    def _prepare(self, wish: Wish) -> None:
+        """The updates that fit the game version; of what stands in its way, what somebody chose for each."""
+        coming = Preparation(self.world, wish)
+        self.warnings += coming.warnings()
+        self.candidates.load(coming.named())
+        # What replaces a file takes further files of its mod away, which then need no step of their own.
+        for row, finding, chosen in sorted(coming.rows(), key=lambda one: one[2] is not None and not one[2].version):
+            if any(draft.row is row for draft in self.resolver.drafts):
+                continue
+            if chosen is not None:
+                self._prepare_by_choice(row, chosen, finding.judgement.why)
+            elif finding.do is Do.UPDATE and row.recommended_release is not None:
+                self._replace(row, row.recommended_release, finding.judgement.why)
+        self.left_alone += coming.left_alone()
+
+    def _prepare_by_choice(self, row: InstalledMod, chosen: Target, why: str) -> None:
+        if chosen.remove:
+            self._remove(row, why)
+        elif chosen.enabled is False and row.enabled:
+            self._toggle(row, enable=False, why=why)
+        elif chosen.version:
+            release = self.candidates.named(row.modid_key, chosen.version)
+            if release is None:
+                self._cannot(chosen, row.modid_key)
+            else:
+                self._replace(row, release, _("You chose this version. %s") % why)
+
     # In line with a list
 
     def _align(self, wish: Wish) -> None:
@@ -420,6 +455,75 @@ class Drafter:
             (r for r in self.world.rows if (r.folder, r.file_name) == (folder, name) and r.sha256 == sha256), None
         )
 
+    # The set of a start
+
+    def _put_back_set(self, wish: Wish) -> None:
+        """The very files that the server had at a start, and nothing else."""
+        starts = ServerStart.objects.filter(server=self.world.server, mods__isnull=False)
+        start = starts.filter(pk=wish.start or 0).first()
+        if start is None:
+            self.left_alone.append(_("The mods of that start are no longer recorded."))
+            return
+        back = PuttingBack(self.world, start)
+        self.resolver.is_exact = True
+        self.warnings += back.warnings()
+        self.left_alone += back.left_alone()
+        differing = back.differing()
+        wanted = {id(one): _old_file(one.then) for one in differing if one.then and not one.is_file_the_same}
+        sources = _Sources(wanted.values())
+        found = {number: sources.of(old) if old.sha256 else (None, None) for number, old in wanted.items()}
+        unread = [release for release, kept in found.values() if release is not None and kept is None]
+        troubles = self.candidates.read(unread)
+        for one in differing:
+            if one.then is None:
+                if one.row is not None:
+                    self._remove(one.row, _("It wasn't there at %s.") % back.when)
+            elif one.is_file_the_same and one.row is not None:
+                if one.row.enabled != one.then.enabled:
+                    why = _("So it was at %s.") % back.when
+                    self._toggle(one.row, enable=one.then.enabled, why=why)
+            else:
+                release, kept = found[id(one)]
+                if release is not None and (release.pk in troubles or self._is_other(one.then, release)):
+                    self._say_other(one.then, release, troubles.get(release.pk, ""))
+                    if release.pk in troubles:
+                        continue
+                self._put_file_back(one.then, one.row, release, kept, _("It ran at %s.") % back.when)
+
+    @staticmethod
+    def _is_other(then: Entry, release: Release) -> bool:
+        return bool(release.sha256) and release.sha256 != then.sha256
+
+    def _say_other(self, then: Entry, release: Release, trouble: str) -> None:
+        words = {"mod": f"{then.name or then.modid} {then.version}".strip(), "why": trouble}
+        if trouble:
+            text = _("%(mod)s can't be had: %(why)s")
+        else:
+            text = _(
+                "The very file of %(mod)s that ran can't be had any more: the mod database has another one (SHA-256) "
+                "of that version, which would take its place."
+            )
+        self.resolver.unmet.append(Unmet("missing", then.modid.lower(), text % words))
+
+    def _put_file_back(
+        self, then: Entry, row: InstalledMod | None, release: Release | None, kept: KeptCopy | None, why: str
+    ) -> None:
+        key = then.modid.lower()
+        if row is not None and row.enabled and not row.disabled_by_config and not then.enabled and (release or kept):
+            # A file that takes the place of an enabled one is enabled as well; so one goes, the other comes.
+            draft = self._put_back(None, key, release, kept, why, then.version, then.file_name)
+            gone = self._add(Draft(_Action.REMOVE, key, why, row=row))
+            if draft is not None and gone is not None:
+                draft.partners.append(gone)
+        elif row is not None and (release or kept):
+            replacing = Draft(_Action.REPLACE, key, why, row, release, kept, file_name=then.file_name)
+            replacing.enabled = then.enabled
+            draft = self._add(self._with_needs(replacing))
+        else:
+            draft = self._put_back(None, key, release, kept, why, then.version or then.file_name, then.file_name)
+        if draft is not None:
+            draft.enabled = then.enabled
+
     # All of them
 
     def _replace(
@@ -502,6 +606,10 @@ class _Sources:
             None,
         )
         return exact or same, None
+
+
+def _old_file(then: Entry) -> OldFile:
+    return OldFile("", then.file_name, then.sha256, 0, then.modid, then.version, then.name, enabled=then.enabled)
 
 
 def _mod_of(target: Target) -> Mod | None:

@@ -19,9 +19,9 @@ from django.db import connection, models, transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from mods import conf, modinfo, serverdir, starts, status
+from mods import conf, crashes, modinfo, news, serverdir, starts, status
 from mods.models import GameServer, InstalledMod, Lookup
-from vsadmin.lib import locks, logs
+from vsadmin.lib import files, locks, logs
 
 _log = logging.getLogger(__name__)
 
@@ -143,12 +143,15 @@ def _scan(server: GameServer, report: Report | None, stop: threading.Event | Non
     read = added = 0
     if differing or vanished or rejudge:
         read, added, problems = _store(server, folder, differing, vanished, _Watch(report, stop))
-    server.save(update_fields=described)
-    if version_before != server.game_version:
-        status.update(InstalledMod.objects.filter(server=server))
+    with transaction.atomic():  # else a refresh that comes in between takes the new version's verdicts for news
+        server.save(update_fields=described)
+        if version_before != server.game_version:
+            status.update(InstalledMod.objects.filter(server=server), tell=False)
     changed = bool(differing or vanished or rejudge)
     if not (stop is not None and stop.is_set()):  # else it may not have seen all that changed
-        starts.after_scan(server, now=now, scanned_before=scanned_before, changed=changed)
+        noted = starts.after_scan(server, now=now, scanned_before=scanned_before, changed=changed)
+        _read_crashes(server, noted, now)
+        starts.settle(server, noted, now=now)
     result = ScanResult(
         server=server.name,
         found=len(stored) - len(vanished) + added,
@@ -168,6 +171,16 @@ def _scan(server: GameServer, report: Report | None, stop: threading.Event | Non
             problems=result.with_problems,
         )
     return result
+
+
+def _read_crashes(server: GameServer, noted: starts.Noted | None, now: datetime) -> None:
+    """Whatever stands in a log, the mods are known all the same; the next scan tries again."""
+    try:
+        crashes.after_scan(server, noted, now=now)
+    except OSError as error:
+        logs.event("crash_log_unreadable", server=server.name, reason=files.in_words(error))
+    except Exception:  # noqa: BLE001  # see above
+        _log.exception("crash log of %s", server.name)
 
 
 def _store(
@@ -197,6 +210,7 @@ def _store(
         rejudged = [row for row in _judge(current, folder) if row.pk and row.pk not in written]
         status.judge(fresh + altered)
         insert(fresh)
+        news.of_scan(fresh + altered)
         for row in altered:  # one by one: with this many columns, a bulk update is ten times slower
             row.save(update_fields=[*_READ_FIELDS, *_JUDGED_FIELDS, *status.FIELDS])
         if rejudged:
@@ -468,10 +482,16 @@ def insert(rows: list[InstalledMod]) -> None:
     converted = [field for field in fields if isinstance(field, models.DateTimeField | models.JSONField)]
     plain = [field for field in fields if field not in converted]
     values_of = attrgetter(*(field.attname for field in plain))
-    values = [
-        (*values_of(row), *(field.get_db_prep_save(getattr(row, field.attname), connection) for field in converted))
-        for row in rows
-    ]
+    known: dict[tuple[str, str], Any] = {}  # most rows have the same dates and empty lists
+
+    def convert(field: models.Field[Any, Any], row: InstalledMod) -> Any:
+        value = getattr(row, field.attname)
+        key = (field.attname, repr(value))
+        if key not in known:
+            known[key] = field.get_db_prep_save(value, connection)
+        return known[key]
+
+    values = [(*values_of(row), *(convert(field, row) for field in converted)) for row in rows]
     columns = ", ".join(connection.ops.quote_name(str(field.column)) for field in (*plain, *converted))
     marks = ", ".join(["%s"] * len(fields))
     sql = f"INSERT INTO {connection.ops.quote_name(table.db_table)} ({columns}) VALUES ({marks})"  # noqa: S608  # names from the model alone

@@ -7,7 +7,7 @@ that is `placed` is done; what it replaced still has to be put away from there.
 import hashlib
 import logging
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC
 from pathlib import Path
@@ -20,7 +20,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from cache import deposits
-from mods import keeping, placing, plans
+from mods import keeping, news, placing, plans
 from mods.models import GameServer, InstalledMod, Operation, Step
 from mods.plans import OldFile, Plan, PlannedStep
 from vsadmin.lib import files, locks, logs
@@ -114,29 +114,19 @@ def folders_of(items: Iterable[Item]) -> set[Path]:
 # --- what was replaced
 
 
-def put_away(
-    operation: Operation, items: Sequence[Item], *, going_on: Callable[[Item], bool] = lambda item: True
-) -> list[str]:
-    """Of placed steps: what they replaced goes into the cache or becomes a kept copy, and the steps are done.
+def put_away(operation: Operation, item: Item) -> str:
+    """Of a placed step: what it replaced goes into the cache or becomes a kept copy; then the step is to be done.
 
-    `going_on` is asked before each whether to go on. What isn't put away stays in staging, and its step `placed`, for
-    recovery to see to; what is wrong is returned in words. Raises DatabaseError.
+    "" where that is so. Otherwise what is wrong, in words: the file stays in staging, and the step is to stay `placed`,
+    for recovery to see to. Raises DatabaseError.
     """
-    problems = []
-    done = []
-    for item in items:
-        if not going_on(item):
-            break
-        try:
-            _put_away(operation, item)
-        except (OSError, locks.Busy) as error:
-            why = files.in_words(error) if isinstance(error, OSError) else _("Others are busy there for too long.")
-            words = _("The file that was replaced, of %(mod)s, couldn't be put away yet; it lies in %(place)s. %(why)s")
-            problems.append(words % {"mod": item.planned.name, "place": item.change.aside, "why": why})
-        else:
-            done.append(item.step)
-    mark(done, Step.State.DONE)
-    return problems
+    try:
+        _put_away(operation, item)
+    except (OSError, locks.Busy) as error:
+        why = files.in_words(error) if isinstance(error, OSError) else _("Others are busy there for too long.")
+        words = _("The file that was replaced, of %(mod)s, couldn't be put away yet; it lies in %(place)s. %(why)s")
+        return words % {"mod": item.planned.name, "place": item.change.aside, "why": why}
+    return ""
 
 
 def _put_away(operation: Operation, item: Item) -> None:
@@ -252,9 +242,12 @@ def close(operation: Operation, *, why: str = "", cancelled: bool = False, remar
     elif cancelled:
         state = Operation.State.CANCELLED
     message = _result(why, len(done), len(steps), failed, remarks)
-    ended = Operation.objects.filter(pk=operation.pk, state=Operation.State.RUNNING).update(
-        state=state, message=message, ended_at=timezone.now(), done=len(done), total=len(steps), doing=""
-    )
+    with transaction.atomic():
+        ended = Operation.objects.filter(pk=operation.pk, state=Operation.State.RUNNING).update(
+            state=state, message=message, ended_at=timezone.now(), done=len(done), total=len(steps), doing=""
+        )
+        if ended:
+            news.of_change(operation.pk)
     if not ended:
         return
     if state == Operation.State.DONE and operation.undoes_id is not None:

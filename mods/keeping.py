@@ -7,8 +7,9 @@ import hashlib
 import logging
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
@@ -156,13 +157,41 @@ def open(kept: KeptCopy) -> BinaryIO:
 def delete(kept: KeptCopy, user: "User | None") -> None:
     """Delete the file, then its row; it is recorded who did it. Raises OSError, `locks.Busy`, DatabaseError."""
     with _alone():
-        (folder() / kept.stored_name).unlink(missing_ok=True)
-        with transaction.atomic():
-            if user is not None:
-                text = _("Deleted the kept copy %(file)s of %(server)s")
-                words = {"file": kept.stored_name, "server": kept.server_name}
-                adminlog.record(user, kept, adminlog.DELETION, text % words)
-            KeptCopy.objects.filter(pk=kept.pk).delete()
+        _delete(kept, user)
+
+
+@dataclass(frozen=True)
+class Deleted:
+    """What became of copies that were to be deleted. `why`: what kept the first of the `failed` ones."""
+
+    files: int = 0
+    bytes: int = 0
+    failed: int = 0
+    why: OSError | None = None
+
+
+def delete_all(copies: Iterable[KeptCopy], user: "User | None") -> Deleted:
+    """As `delete`, for several: what can't be deleted stays, the others go. Raises `locks.Busy`, DatabaseError."""
+    done = Deleted()
+    with _alone():
+        for kept in copies:
+            try:
+                _delete(kept, user)
+            except OSError as error:
+                done = replace(done, failed=done.failed + 1, why=done.why or error)
+            else:
+                done = replace(done, files=done.files + 1, bytes=done.bytes + kept.size)
+    return done
+
+
+def _delete(kept: KeptCopy, user: "User | None") -> None:
+    (folder() / kept.stored_name).unlink(missing_ok=True)
+    with transaction.atomic():
+        if user is not None:
+            text = _("Deleted the kept copy %(file)s of %(server)s")
+            words = {"file": kept.stored_name, "server": kept.server_name}
+            adminlog.record(user, kept, adminlog.DELETION, text % words)
+        KeptCopy.objects.filter(pk=kept.pk).delete()
     logs.event("kept_copy_deleted", file=kept.stored_name, modid=kept.modid, version=kept.version)
 
 

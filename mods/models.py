@@ -4,7 +4,7 @@ from datetime import datetime
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -565,6 +565,13 @@ class ServerStart(models.Model):
         return f"{self.started_at:%Y-%m-%d %H:%M}"
 
 
+class CrashQuerySet(models.QuerySet["Crash"]):
+    def open(self) -> "CrashQuerySet":
+        """Neither dismissed nor followed by a good start: somebody should look."""
+        later = ServerStart.objects.filter(server=OuterRef("server"), good=True, started_at__gt=OuterRef("happened_at"))
+        return self.filter(~Exists(later), dismissed_at=None)
+
+
 class Crash(models.Model):
     """One entry of a server's crash log. `crashes` alone writes these."""
 
@@ -585,8 +592,13 @@ class Crash(models.Model):
     start = models.ForeignKey(ServerStart, null=True, on_delete=models.SET_NULL, related_name="crashes")
     #: Of the entry's text: the same one is written once however often it is read.
     digest = models.CharField(max_length=64)
+    #: Only the main log tells of it so far; the crash log's entry takes its place.
+    from_main_log = models.BooleanField(default=False)
+    #: Somebody said that it needs nothing; without a name: it was over when vsadmin first saw it.
     dismissed_at = models.DateTimeField(null=True)
     dismissed_by_name = models.CharField(max_length=150, blank=True)
+
+    objects = CrashQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("crash")
@@ -594,6 +606,7 @@ class Crash(models.Model):
         ordering = ["-happened_at", "-pk"]
         constraints = [models.UniqueConstraint(fields=["server", "digest"], name="crash_once")]
         indexes = [models.Index(fields=["server", "-happened_at"], name="crash_latest")]
+        permissions = [("dismiss_crash", _("Can say that a crash needs nothing more"))]
 
     def __str__(self) -> str:
         return f"{self.happened_at:%Y-%m-%d %H:%M}"

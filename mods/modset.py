@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields
+from itertools import zip_longest
 from typing import Any, Protocol, TypeVar
 
 from mods import versions
@@ -62,8 +63,49 @@ def by_mod(files: Iterable[L]) -> dict[str, list[L]]:
     for one in sorted(files, key=lambda one: one.file_name):
         found[key(one.modid, one.file_name)].append(one)
     for same in found.values():
-        same.sort(key=lambda one: (one.enabled, versions.sort_key(one.version)), reverse=True)
+        if len(same) > 1:  # few are, and versions take time to read
+            same.sort(key=lambda one: (one.enabled, versions.sort_key(one.version)), reverse=True)
     return dict(found)
+
+
+Pair = tuple[Entry | None, Entry | None]
+
+
+def pairs(then: Iterable[Entry], now: Iterable[Entry]) -> list[Pair]:
+    """The files of two sets, mod by mod: each with the one that stands in its place (the same bytes, where there are
+    any), or None. Those handed in are handed back themselves, not equal ones."""
+    old_ones, new_ones = by_mod(then), by_mod(now)
+    found: list[Pair] = []
+    for mod in sorted({*old_ones, *new_ones}):
+        left = list(new_ones.get(mod, []))
+        others = []
+        for old in old_ones.get(mod, []):
+            match = next((new for new in left if is_same_file(old, new)), None)
+            if match is None:
+                others.append(old)
+            else:
+                left = [new for new in left if new is not match]
+                found.append((old, match))
+        found += zip_longest(others, left)
+    return found
+
+
+def is_same_file(one: Entry, other: Entry) -> bool:
+    """Whether both have the same bytes; folders, which have no SHA-256, count by their version."""
+    return one.sha256 == other.sha256 and (bool(one.sha256) or one.version == other.version)
+
+
+def deeds(then: Iterable[Entry], now: Iterable[Entry]) -> frozenset[str]:
+    """What it takes to make `then` of `now`: of "install", "update", "remove" and "toggle"."""
+    wanted = set()
+    for old, new in pairs(then, now):
+        if old is None or new is None:
+            wanted.add("remove" if old is None else "install")
+        elif not is_same_file(old, new):
+            wanted |= {"update"} if old.enabled or not new.enabled else {"remove", "install"}
+        elif old.enabled != new.enabled:
+            wanted.add("toggle")
+    return frozenset(wanted)
 
 
 def same(one: Iterable[Entry], other: Iterable[Entry]) -> bool:

@@ -12,8 +12,8 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from mods import carrying, plans, recovery, turns, wishes
-from mods.models import GameServer, InstalledMod, KeptCopy, Mod, Operation
+from mods import carrying, plans, recovery, starts, turns, wishes
+from mods.models import ClaimedModId, GameServer, InstalledMod, KeptCopy, Mod, Operation, ServerStart
 from mods.wishes import Target, Wish
 from vsadmin.lib import locks
 
@@ -67,7 +67,9 @@ def confirm(operation: Operation, *, go_on: bool = False) -> None:
     if operation.state != _State.PLANNED or operation.plan is None:
         raise NotNow(_("It is %s, so there is nothing to confirm.") % operation.get_state_display())
     found = plans.plan_from_json(operation.plan)
-    changed = {**operation.plan, "go_on": True} if go_on else operation.plan
+    changed = {**operation.plan, "confirmed_at": timezone.now().isoformat()}
+    if go_on:
+        changed["go_on"] = True
     if not plans.plan_from_json(changed).may_run:
         reasons = [*found.obstacles, *(one.text for one in found.unmet if not go_on)]
         raise NotNow(" ".join(reasons) or _("There is nothing to do."))
@@ -137,6 +139,11 @@ def _title(wish: Wish) -> str:
         return _("Roll back: %s") % (undone.title if undone else f"#{wish.operation}")
     if wish.kind == Operation.Kind.ALIGN:
         return ngettext("Bring in line with a list of %d mod", "Bring in line with a list of %d mods", count) % count
+    if wish.kind == Operation.Kind.PUT_BACK:
+        start = ServerStart.objects.filter(pk=wish.start or 0).only("started_at").first()
+        return _("Put back what ran %s") % (starts.on_that_day(start.started_at) if start else f"#{wish.start}")
+    if wish.kind == Operation.Kind.PREPARE:
+        return _("Get ready for game version %s") % wish.game_version
     if not count:
         return _("Update all mods")
     if count == 1:
@@ -181,5 +188,19 @@ def _name_of(target: Target) -> str:
         mod = Mod.objects.filter(asset_id=target.number).first() or Mod.objects.filter(mod_id=target.number).first()
         name = mod.name if mod else f"#{target.number}"
     else:
-        name = target.modid or target.alias
+        name = _name_of_id(target.modid) if target.modid else _name_of_alias(target.alias)
     return f"{name} {target.version}".strip()
+
+
+def _name_of_id(modid: str) -> str:
+    key = modid.lower()
+    row = InstalledMod.objects.filter(modid_key=key).only("name").first()
+    if row is not None:
+        return row.name
+    claims = list(ClaimedModId.objects.filter(key=key).select_related("mod").only("mod__name")[:2])
+    return claims[0].mod.name if len(claims) == 1 else modid
+
+
+def _name_of_alias(alias: str) -> str:
+    mod = Mod.objects.filter(alias=alias).only("name").first() if alias else None
+    return mod.name if mod else alias

@@ -12,18 +12,18 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
-from django.template.defaultfilters import filesizeformat
+from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from mods import holds, inventory, plans, serverdir, wishes
+from mods import holds, inventory, news, plans, serverdir, wishes
 from mods.candidates import Candidates
 from mods.drafting import Drafter
 from mods.models import GameServer, InstalledMod, Operation, Step
 from mods.plans import Plan, PlannedStep
 from mods.resolving import Resolver, World
 from mods.stepping import Stepper
-from vsadmin.lib import files, logs
+from vsadmin.lib import files, logs, sizes
 
 Report = Callable[[int, int, str], None]
 
@@ -54,24 +54,39 @@ def make(operation: Operation, report: Report | None = None, stop: threading.Eve
         return _conclude(operation, Operation.State.PLANNED, "", plan)
     if plan.obstacles:
         return _conclude(operation, Operation.State.FAILED, " ".join(plan.obstacles), plan)
-    words = " ".join(plan.left_alone) or _("Everything is up to date.")
+    words = " ".join(plan.left_alone) or _all_well(operation)
     return _conclude(operation, Operation.State.DONE, _("Nothing to do. %s") % words, plan)
+
+
+def _all_well(operation: Operation) -> str:
+    """What is so already, where a wish needs no step."""
+    server = operation.server.name
+    if operation.kind == Operation.Kind.ALIGN:
+        return _("%s matches the list.") % server
+    if operation.kind == Operation.Kind.PUT_BACK:
+        return _("%s has those very mods already.") % server
+    if operation.kind == Operation.Kind.PREPARE:
+        return _("No update of %s is needed for it.") % server
+    return _("Everything is up to date.")
 
 
 def _conclude(operation: Operation, state: Operation.State, message: str, plan: Plan | None = None) -> Operation:
     """Store the result, unless somebody cancelled meanwhile."""
     now = timezone.now()
     over = state in Operation.OVER
-    Operation.objects.filter(pk=operation.pk, state=Operation.State.PLANNING).update(
-        state=state,
-        message=message,
-        plan=operation.plan,
-        planned_at=now,
-        ended_at=now if over else None,
-        total=len(plan.steps) if plan else 0,
-        done=0,
-        doing="",
-    )
+    with transaction.atomic():
+        concluded = Operation.objects.filter(pk=operation.pk, state=Operation.State.PLANNING).update(
+            state=state,
+            message=message,
+            plan=operation.plan,
+            planned_at=now,
+            ended_at=now if over else None,
+            total=len(plan.steps) if plan else 0,
+            done=0,
+            doing="",
+        )
+        if concluded and state == Operation.State.FAILED:
+            news.of_change(operation.pk)
     operation.refresh_from_db()
     logs.event(
         "mod_change_planned",
@@ -90,7 +105,7 @@ def _plan(server: GameServer, wish: wishes.Wish, report: Report | None, stop: th
         return Plan(obstacles=(_("%(server)s can't be changed now: %(why)s") % {
             "server": server.name, "why": scanned.unreachable,
         },))  # fmt: skip
-    world = World(server, _rows(server), holds.of(server))
+    world = World(server, _rows(server), holds.of(server), wish.game_version)
     candidates = Candidates(report, stop)
     resolver = Resolver(world, candidates)
     drafter = Drafter(world, candidates, resolver)
@@ -103,9 +118,11 @@ def _plan(server: GameServer, wish: wishes.Wish, report: Report | None, stop: th
         unmet=tuple(dict.fromkeys(resolver.unmet)),
         # Where others go on, it is left alone; where nothing of it can be had, that is no "nothing to do".
         obstacles=tuple(_obstacles(steps) if steps else lost),
-        warnings=(*drafter.warnings, *_warnings(steps, server)),
+        warnings=(*drafter.warnings, *_warnings(steps, world)),
         left_alone=(*drafter.left_alone, *(lost if steps else ())),
+        lost=tuple(lost),
         game_version=server.game_version,
+        made_for=wish.game_version,
         go_on=wish.go_on,
     )
 
@@ -148,9 +165,9 @@ def _obstacles(steps: tuple[PlannedStep, ...]) -> list[str]:
     return found
 
 
-def _warnings(steps: tuple[PlannedStep, ...], server: GameServer) -> list[str]:
+def _warnings(steps: tuple[PlannedStep, ...], world: World) -> list[str]:
     found = []
-    if not server.game_version and any(step.new for step in steps):
+    if not world.game_version and any(step.new for step in steps):
         found.append(_("The server's game version isn't known, so nothing can be said about what fits it."))
     if any(step.action in (Step.Action.REPLACE, Step.Action.REMOVE) for step in steps):
         found.append(
@@ -164,7 +181,7 @@ def _warnings(steps: tuple[PlannedStep, ...], server: GameServer) -> list[str]:
         if size > free:
             found.append(
                 _("%(folder)s has %(free)s free, and this takes %(size)s while it runs.")
-                % {"folder": folder, "free": filesizeformat(free), "size": filesizeformat(size)}
+                % {"folder": folder, "free": sizes.in_words(free), "size": sizes.in_words(size)}
             )
     return found
 

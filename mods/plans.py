@@ -113,6 +113,12 @@ class Plan:
     #: What was asked for and needs no step, such as mods that are held or up to date already.
     left_alone: tuple[str, ...] = ()
     game_version: str = ""
+    #: The game version by which it was judged, where that isn't the server's.
+    made_for: str = ""
+    #: Files that were asked for and can't be fetched; what doesn't hang on them is done all the same.
+    lost: tuple[str, ...] = ()
+    #: When somebody said yes, in ISO form: of a server's changes, the longest waiting one is carried out first.
+    confirmed_at: str = ""
     #: Whether somebody said to go on in spite of `unmet`.
     go_on: bool = False
 
@@ -137,6 +143,7 @@ def plan_from_json(data: dict[str, Any]) -> Plan:
             "steps": tuple(step_from_json(one) for one in data["steps"]),
             "unmet": tuple(Unmet(**one) for one in data["unmet"]),
             **{key: tuple(data[key]) for key in ("obstacles", "warnings", "left_alone")},
+            "lost": tuple(data.get("lost", ())),
         }
     )
 

@@ -12,12 +12,12 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 
-from django.db import DatabaseError
-from django.db.models import Q
+from django.db import DatabaseError, transaction
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from mods import inventory, journal, keeping, placing, turns
+from mods import inventory, journal, keeping, news, placing, turns
 from mods.journal import Item
 from mods.models import GameServer, Operation, Step
 from vsadmin.lib import files, locks, logs
@@ -96,7 +96,10 @@ def _mend_one(operation: Operation) -> list[str]:
     items = _items(operation)
     with locks.wait_for(inventory.server_lock(operation.server_id), _WAIT):
         problems = _put_back([item for item in reversed(items) if item.step.state == Step.State.PLACING])
-    problems += journal.put_away(operation, [item for item in items if item.step.state == Step.State.PLACED])
+    placed = [item for item in items if item.step.state == Step.State.PLACED]
+    left = {item.step.pk: journal.put_away(operation, item) for item in placed}
+    journal.mark([item.step for item in placed if not left[item.step.pk]], Step.State.DONE)
+    problems += [problem for problem in left.values() if problem]
     return problems or _tidy(operation, items)
 
 
@@ -205,10 +208,15 @@ def run_next(server: GameServer, *, anyway: bool = False) -> None:
 
     `anyway`: it may have had it while another one was under way, and left it. Twice does no harm.
     """
-    waiting = server.operations.filter(state=Operation.State.QUEUED).order_by("pk").values_list("pk", flat=True)
-    first = waiting.first()
+    first = longest_waiting(server)
     if first is not None and (anyway or turns.run_task(first) not in turns.queued_tasks()):
         turns.run_later(first)
+
+
+def longest_waiting(server: GameServer) -> int | None:
+    """The server's queued change that somebody said yes to first, by primary key; None where none is queued."""
+    waiting = server.operations.filter(state=Operation.State.QUEUED).only("plan")
+    return min(((str((one.plan or {}).get("confirmed_at", "")), one.pk) for one in waiting), default=("", None))[1]
 
 
 def _close_lost_plans() -> int:
@@ -219,12 +227,16 @@ def _close_lost_plans() -> int:
         try:
             with locks.hold(turns.planning(pk)):
                 if turns.plan_task(pk) not in turns.queued_tasks():
-                    closed += lost.filter(pk=pk).update(
-                        state=Operation.State.FAILED,
-                        ended_at=timezone.now(),
-                        doing="",
-                        message=_("Planning was interrupted: the worker stopped. Nothing was changed; ask again."),
-                    )
+                    closed += _close_plan(lost.filter(pk=pk), pk)
         except locks.Busy:
             continue
     return closed
+
+
+@transaction.atomic
+def _close_plan(lost: QuerySet[Operation], pk: int) -> int:
+    words = _("Planning was interrupted: the worker stopped. Nothing was changed; ask again.")
+    ended = lost.update(state=Operation.State.FAILED, ended_at=timezone.now(), doing="", message=words)
+    if ended:
+        news.of_change(pk)
+    return ended

@@ -20,7 +20,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from mods import answers, conf, moddb, status, versions
+from mods import answers, conf, moddb, news, status, versions
 from mods.models import ClaimedModId, InstalledMod, Lookup, RefreshRun, Release
 from vsadmin.lib import logs
 
@@ -106,12 +106,15 @@ def refresh(*, force: bool = False, report: Report | None = None, stop: threadin
     run = RefreshRun.objects.create(forced=force)
     try:
         ended_well = previous is not None and previous.state == RefreshRun.State.COMPLETED
-        return _Refresh(run, force, report, stop, previous_ended_well=ended_well).carry_out()
+        result = _Refresh(run, force, report, stop, previous_ended_well=ended_well).carry_out()
     except BaseException as error:
         run.state, run.ended_at = RefreshRun.State.FAILED, timezone.now()
         run.summary = _("It broke off: %s") % type(error).__name__
         run.save()
+        news.of_refreshes()
         raise
+    news.of_refreshes()
+    return result
 
 
 def never_asked() -> bool:

@@ -69,18 +69,18 @@ class Draft:
 class World:
     """A server's mods and holds as they are when a plan is made."""
 
-    def __init__(self, server: GameServer, rows: Sequence[InstalledMod], holds: Mapping[str, Hold]) -> None:
+    def __init__(
+        self, server: GameServer, rows: Sequence[InstalledMod], holds: Mapping[str, Hold], game_version: str = ""
+    ) -> None:
+        """`game_version`: the one to plan for, where that isn't the server's."""
         self.server = server
+        self.game_version = game_version or server.game_version
         self.rows = rows
         self.holds = holds
         self._by_key: dict[str, list[InstalledMod]] = defaultdict(list)
         for row in rows:
             if row.modid_key:
                 self._by_key[row.modid_key].append(row)
-
-    @property
-    def game_version(self) -> str:
-        return self.server.game_version
 
     def of(self, key: str) -> list[InstalledMod]:
         """The files of this modid; the one that counts (loaded by the game, else the highest) first."""
@@ -106,6 +106,8 @@ class Resolver:
         self.drafts: list[Draft] = []
         self.unmet: list[Unmet] = []
         self.dropped: list[tuple[Draft, str]] = []
+        #: Nothing is added to what was asked for: it is a set that ran as it is.
+        self.is_exact = False
         self._by_key: dict[str, Draft] = {}
 
     def add(self, draft: Draft) -> Draft:
@@ -130,7 +132,9 @@ class Resolver:
                 for key, minimum in draft.needs.items()
                 if key not in BASE_GAME
             ]
-            self.candidates.load({key for _d, key, _m in needs if key not in self._by_key and not self._settled(key)})
+            if not self.is_exact:
+                unknown = {key for _d, key, _m in needs if key not in self._by_key and not self._settled(key)}
+                self.candidates.load(unknown)
             before = len(self.drafts)
             for draft, key, minimum in needs:
                 self._require(draft, key, minimum)
@@ -186,11 +190,11 @@ class Resolver:
                 return  # taken away: `_check_dependents` says so
             if other is not draft:
                 draft.partners.append(other)
-            if not versions.satisfies(other.version, minimum):
+            if not versions.satisfies(other.version, minimum) and not self.is_exact:
                 self._lack("too_old", draft, key, minimum, _("the plan has %s of it") % other.version)
             return
         active = self.world.active(key)
-        if active is not None and versions.satisfies(active.version, minimum):
+        if self.is_exact or (active is not None and versions.satisfies(active.version, minimum)):
             return
         if active is not None:
             self._raise(draft, active, minimum)

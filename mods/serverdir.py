@@ -9,6 +9,7 @@ import re
 import stat
 from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple, TypeGuard
 
@@ -18,6 +19,7 @@ from mods import lenient_json, manifest
 
 _MAX_CONFIG = 4 * 1024 * 1024
 _LOG_HEAD = 512 * 1024
+_MAX_COUNTED = 20_000
 _MAX_PATH = 900  # characters of an entry of ModPaths
 _LOGS = ("server-main.log", "server-main.txt")
 _GAME_VERSION = re.compile(r"Game Version: v?(\d{1,4}\.\d{1,4}\.\d{1,4}(?:-[0-9A-Za-z.\-]{1,30})?)")
@@ -115,12 +117,16 @@ def read(path: Path) -> ServerFolder:
 
 
 def count_mods(folder: ServerFolder) -> int:
-    """How many files and folders in the mod folders look like mods, without opening any."""
+    """How many files and folders in the mod folders look like mods, without opening any.
+
+    Of each folder so many entries are looked at: somebody types its path, and waits.
+    """
     found = 0
     for place in folder.mod_folders:
         try:
             with os.scandir(place) as entries:
-                found += sum(1 for entry in entries if kind_of(entry.name, is_dir=entry.is_dir()))
+                looked_at = islice(entries, _MAX_COUNTED)
+                found += sum(1 for entry in looked_at if kind_of(entry.name, is_dir=entry.is_dir()))
         except OSError:
             continue
     return found

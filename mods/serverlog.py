@@ -262,11 +262,38 @@ def _utc(local: datetime, zone: tzinfo, observed: tuple[datetime, timedelta] | N
     return local.replace(tzinfo=zone).astimezone(UTC)
 
 
+def stamp_of(line: str) -> tuple[datetime, str] | None:
+    """The local time, without a zone, at the beginning of a line, and what follows it; None where there is none."""
+    moment = _stamp(line)
+    match = _STAMP.match(line)
+    return (moment, line[match.end() :]) if moment is not None and match is not None else None
+
+
+def fatal_at(path: Path, local: datetime, zone: tzinfo) -> datetime:
+    """A local time from this log as aware UTC, as `started_at` reads them. Raises OSError, OverflowError."""
+    with path.open("rb") as file:
+        return _utc(local, zone, _observed_offset(file))
+
+
+def offset_told(last: datetime, changed: float) -> timedelta | None:
+    """How far a log's clock is from UTC if a file changed then (seconds since 1970) was written at the local time
+    `last`; None where that is no whole number of quarter hours, as all offsets are."""
+    apart = last - datetime.fromtimestamp(int(changed), UTC).replace(tzinfo=None)
+    offset = timedelta(minutes=15) * round(apart / timedelta(minutes=15))
+    if abs(apart - offset) > timedelta(seconds=3) or not timedelta(hours=-12) <= offset <= timedelta(hours=14):
+        return None
+    return offset
+
+
+def to_utc(local: datetime, zone: tzinfo, offset: timedelta | None) -> datetime:
+    """A log's local time as aware UTC: by the offset that was told, unless `zone` has that one too."""
+    return _utc(local, zone, (local + timedelta(seconds=1), offset) if offset is not None else None)
+
+
 def _observed_offset(file: BinaryIO) -> tuple[datetime, timedelta] | None:
     """The last line's local time, and how far it is from UTC if the file was changed when that line was written.
 
-    None where it isn't a whole number of quarter hours, as all offsets are: then the file was changed otherwise, or
-    later.
+    None where `offset_told` says nothing: then the file was changed otherwise, or later.
     """
     size = file.seek(0, os.SEEK_END)
     file.seek(max(0, size - _END))
@@ -274,9 +301,5 @@ def _observed_offset(file: BinaryIO) -> tuple[datetime, timedelta] | None:
     last = next((stamp for line in lines if (stamp := _stamp(line))), None)
     if last is None:
         return None
-    changed = datetime.fromtimestamp(int(os.fstat(file.fileno()).st_mtime), UTC).replace(tzinfo=None)
-    apart = last - changed
-    offset = timedelta(minutes=15) * round(apart / timedelta(minutes=15))
-    if abs(apart - offset) > timedelta(seconds=3) or not timedelta(hours=-12) <= offset <= timedelta(hours=14):
-        return None
-    return last, offset
+    offset = offset_told(last, os.fstat(file.fileno()).st_mtime)
+    return None if offset is None else (last, offset)

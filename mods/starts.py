@@ -9,14 +9,17 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import NamedTuple
 
-from django.db.models import OuterRef, Subquery
+from django.db.models import F, OuterRef, QuerySet, Subquery
 from django.utils import formats, timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from events.kinds import Kind
+from events.record import record
 from mods import modset, serverlog
-from mods.models import FolderState, GameServer, InstalledMod, ServerStart
+from mods.models import Crash, FolderState, GameServer, InstalledMod, ServerStart
 from mods.modset import Entry
 from vsadmin.lib import logs
 
@@ -28,6 +31,11 @@ MAX_STARTS = 200
 #: States are needed as long as one of so many starts may have had them.
 _STARTS_WITH_STATES = 20
 
+#: A start is good once the server ran so long without a crash and without being started again.
+GOOD_AFTER = timedelta(minutes=10)
+#: So many good starts of a server are never forgotten, however many others there are.
+GOOD_KEPT = 20
+
 #: So long after its start a server may still be writing what failed.
 _SETTLING = timedelta(minutes=15)
 #: So long after the first line of its log it has read its mods.
@@ -38,14 +46,23 @@ _QUARTER = timedelta(minutes=15)
 # --- after a scan
 
 
-def after_scan(server: GameServer, *, now: datetime, scanned_before: datetime | None, changed: bool) -> None:
+@dataclass(frozen=True, slots=True)
+class Noted:
+    """The latest start known after a scan, with its time and whether it was good alone; `is_new`: this scan saw it
+    first."""
+
+    start: ServerStart
+    is_new: bool = False
+
+
+def after_scan(server: GameServer, *, now: datetime, scanned_before: datetime | None, changed: bool) -> Noted | None:
     """Note what a scan found: another set of mods, another start. Call it when its rows are written.
 
     `now`: when it listed the folders; `scanned_before`: when the scan before did (None: this is the first). `changed`:
-    whether it changed any row of the server, or what its configuration disables.
+    whether it changed any row of the server, or what its configuration disables. Returns the latest start known.
     """
     _note_state(server, now, scanned_before, changed=changed)
-    _note_start(server, now, scanned_before)
+    return _note_start(server, now, scanned_before)
 
 
 def _note_state(server: GameServer, now: datetime, scanned_before: datetime | None, *, changed: bool) -> None:
@@ -83,22 +100,30 @@ def _forget_states(server: GameServer) -> None:
         states.filter(pk__in=surplus).delete()
 
 
-def _note_start(server: GameServer, now: datetime, scanned_before: datetime | None) -> None:
+def _note_start(server: GameServer, now: datetime, scanned_before: datetime | None) -> Noted | None:
+    latest = ServerStart.objects.filter(server=server).only("started_at", "good").first()
+    known = Noted(latest) if latest is not None else None
     log = serverlog.find(Path(server.data_dir))
     started_at = serverlog.started_at(log, timezone.get_default_timezone()) if log else None
     if log is None or started_at is None:
-        return
-    latest = ServerStart.objects.filter(server=server).only("started_at").first()
+        return known
     if latest is not None and _is_same(latest.started_at, started_at, scanned_before):
         if scanned_before is None or scanned_before < latest.started_at + _SETTLING:
             _renew(latest.pk, log)
-        return
+        return known
     if started_at > now + timedelta(minutes=1):
-        return  # its clock or its zone isn't ours, so nothing follows from it
+        return known  # its clock or its zone isn't ours, so nothing follows from it
     if ServerStart.objects.filter(server=server, started_at=started_at).exists():
-        return  # an older log was put back
+        return known  # an older log was put back
+    start = _write_start(server, log, started_at)
+    if scanned_before is not None:  # else it is no news
+        _tell(server, start)
+    return Noted(start if latest is None or start.started_at > latest.started_at else latest, is_new=True)
+
+
+def _write_start(server: GameServer, log: Path, started_at: datetime) -> ServerStart:
     told = serverlog.read(log) or serverlog.Telling()
-    ServerStart.objects.create(
+    start = ServerStart.objects.create(
         server=server,
         started_at=started_at,
         game_version=told.game_version,
@@ -106,10 +131,83 @@ def _note_start(server: GameServer, now: datetime, scanned_before: datetime | No
         failures={key: list(sentences) for key, sentences in told.failures.items()},
         mods=_set_at(server, started_at),
     )
-    surplus = list(ServerStart.objects.filter(server=server).values_list("pk", flat=True)[MAX_STARTS:])
-    if surplus:
-        ServerStart.objects.filter(pk__in=surplus).delete()
+    _forget_starts(server)
     logs.event("server_start_seen", server=server.name, started_at=started_at.isoformat(), failed=len(told.failures))
+    return start
+
+
+def _tell(server: GameServer, start: ServerStart) -> None:
+    failed = len(start.failures)
+    record(
+        Kind.STARTED,
+        f"{server.pk}:{start.started_at.isoformat()}",
+        _("%s started.") % server.name,
+        text=ngettext("%d mod failed to load.", "%d mods failed to load.", failed) % failed if failed else "",
+        at=start.started_at,
+        about=start,
+        server=server,
+    )
+
+
+def _forget_starts(server: GameServer) -> None:
+    """Drop the oldest of too many; the latest good ones stay."""
+    starts = ServerStart.objects.filter(server=server)
+    surplus = set(starts.values_list("pk", flat=True)[MAX_STARTS:])
+    if surplus:
+        good = starts.filter(good=True).values_list("pk", flat=True)
+        surplus -= {*good[:1], *good.filter(mods__isnull=False)[:GOOD_KEPT]}
+        starts.filter(pk__in=surplus).delete()
+
+
+# --- which starts were good
+
+
+def settle(server: GameServer, noted: Noted | None, *, now: datetime) -> None:
+    """Decide which starts were good. Call it after a scan, when crashes are written.
+
+    The latest one is decided once its time is ten minutes away, whichever way a clock was set meanwhile; those before
+    it when the next one is seen. No query where there is nothing to decide.
+    """
+    if noted is None:
+        return
+    is_due = noted.start.good is None and abs(now - noted.start.started_at) >= GOOD_AFTER
+    if not (is_due or noted.is_new):
+        return
+    undecided = list(ServerStart.objects.filter(server=server, good=None).only("started_at").order_by("started_at"))
+    if not undecided:
+        return
+    first = undecided[0].started_at
+    times = list(
+        ServerStart.objects.filter(server=server, started_at__gt=first)
+        .order_by("started_at")
+        .values_list("started_at", flat=True)
+    )
+    crashed = set(
+        Crash.objects.filter(start__in=undecided, happened_at__lt=F("start__started_at") + GOOD_AFTER).values_list(
+            "start", flat=True
+        )
+    )
+    for start in undecided:
+        following = next((moment for moment in times if moment > start.started_at), None)
+        if start.pk in crashed or (following is not None and following - start.started_at < GOOD_AFTER):
+            start.good = False
+        elif following is not None or abs(now - start.started_at) >= GOOD_AFTER:
+            start.good = True
+        if start.good is not None:
+            start.save(update_fields=["good"])
+            logs.event(
+                "server_start_settled", server=server.name, started_at=start.started_at.isoformat(), good=start.good
+            )
+
+
+def not_good(start: ServerStart) -> None:
+    """Take it back: a crash of its first ten minutes came to be known late."""
+    ServerStart.objects.filter(pk=start.pk, good=True).update(good=False)
+
+
+def good_ones(server: GameServer) -> QuerySet[ServerStart]:
+    """The good starts whose set of mods is known, the latest first: what can be put back."""
+    return ServerStart.objects.filter(server=server, good=True, mods__isnull=False)
 
 
 def _is_same(known: datetime, told: datetime, scanned_before: datetime | None) -> bool:
@@ -217,22 +315,84 @@ def _when(moment: datetime) -> str:
     return _("on %s") % formats.date_format(local, "j M Y, H:i")
 
 
+def on_that_day(moment: datetime) -> str:
+    """What a start is called for good: "Tue 17 Nov 21:04"."""
+    return formats.date_format(timezone.localtime(moment), "D j M H:i")
+
+
+def between(started_at: datetime, before: Iterable[Entry], after: Iterable[Entry]) -> Difference:
+    """How the second set differs from the first, which a server read when it started then; mods that a server
+    doesn't run aside."""
+    return _by_sets(started_at, before, after)
+
+
 def restart_needed(server: GameServer) -> Difference:
     """What has changed since the server started; empty where nothing has, or nothing is known."""
-    return for_servers([server])[server.pk]
+    return _compared([server])[server.pk]
 
 
 def for_servers(servers: Iterable[GameServer]) -> dict[int, Difference]:
-    """The same for several servers, by their keys, in two queries; in four where it isn't known what one read."""
+    """The same for several servers, by their keys, as of their last scans; in at most seven queries.
+
+    A set that was noted never changes, so what differs between two of them is worked out once in a process: a page
+    that is looked at again and again asks only which two they are, however many mods they have.
+    """
     wanted = list(servers)
-    latest = {start.server_id: start for start in _latest(wanted)}
-    now = _entries([server for server in wanted if server.pk in latest])
+    pairs = _pairs(wanted)
+    _work_out({pair for pair in pairs.values() if pair not in _worked_out})
+    others = _compared([server for server in wanted if server.pk not in pairs])
+    return {server.pk: _worked_out[pairs[server.pk]] if server.pk in pairs else others[server.pk] for server in wanted}
+
+
+class _Pair(NamedTuple):
+    """The set that a server read at its start and the one noted last, told apart from all others of all times."""
+
+    start: int
+    started_at: datetime
+    state: int
+    seen_at: datetime
+
+
+_worked_out: dict[_Pair, Difference] = {}
+_MAX_WORKED_OUT = 500
+
+
+def _pairs(servers: list[GameServer]) -> dict[int, _Pair]:
+    """By the keys of those servers of which both are known; one query."""
+    noted = FolderState.objects.filter(server=OuterRef("server")).order_by("-seen_at", "-pk")
+    known = _latest(servers).filter(mods__isnull=False).annotate(
+        state=Subquery(noted.values("pk")[:1]), seen_at=Subquery(noted.values("seen_at")[:1])
+    )  # fmt: skip
+    columns = ("server_id", "pk", "started_at", "state", "seen_at")
+    rows = known.filter(state__isnull=False).values_list(*columns)
+    return {server: _Pair(start, started_at, state, seen_at) for server, start, started_at, state, seen_at in rows}
+
+
+def _work_out(pairs: set[_Pair]) -> None:
+    """Two queries, none where there is nothing to work out."""
+    if not pairs:
+        return
+    if len(_worked_out) + len(pairs) > _MAX_WORKED_OUT:
+        _worked_out.clear()
+    started = dict(ServerStart.objects.filter(pk__in=[pair.start for pair in pairs]).values_list("pk", "mods"))
+    noted = dict(FolderState.objects.filter(pk__in=[pair.state for pair in pairs]).values_list("pk", "mods"))
+    for pair in pairs:
+        before, now = modset.from_json(started.get(pair.start) or ()), modset.from_json(noted.get(pair.state) or ())
+        _worked_out[pair] = _by_sets(pair.started_at, before, now)
+
+
+def _compared(servers: list[GameServer]) -> dict[int, Difference]:
+    """The differences by the servers' keys, mod by mod: in two queries; in four where it isn't known what one read."""
+    if not servers:
+        return {}
+    latest = {start.server_id: start for start in _latest(servers)}
+    now = _entries([server for server in servers if server.pk in latest])
     first = _first_seen([start for start in latest.values() if start.mods is None])
     return {
         server.pk: _difference(latest[server.pk], now[server.pk], first.get(server.pk))
         if server.pk in latest
         else Difference()
-        for server in wanted
+        for server in servers
     }
 
 
@@ -264,7 +424,7 @@ def failures_for(servers: Iterable[GameServer]) -> dict[int, dict[str, list[str]
     return {start.server_id: start.failures for start in _latest(servers) if start.failures}
 
 
-def _latest(servers: Iterable[GameServer]) -> Iterable[ServerStart]:
+def _latest(servers: Iterable[GameServer]) -> QuerySet[ServerStart]:
     newest = ServerStart.objects.filter(server=OuterRef("server")).order_by("-started_at", "-pk").values("pk")[:1]
     return ServerStart.objects.filter(server__in=list(servers), pk=Subquery(newest))
 
@@ -335,6 +495,11 @@ def _by_ids(start: ServerStart, now: Iterable[Entry]) -> Difference:
 
 
 _COLUMNS = ("server_id", "modid", "version", "sha256", "enabled", "disabled_by_config", "file_name", "name", "side")
+
+
+def sets_now(servers: Iterable[GameServer]) -> dict[int, list[Entry]]:
+    """What is in these servers' folders as of the last scans, by their keys; one query."""
+    return _entries(servers)
 
 
 def _entries(servers: Iterable[GameServer]) -> dict[int, list[Entry]]:

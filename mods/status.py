@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from django.db import transaction
 
-from mods import versions
+from mods import news, versions
 from mods.models import InstalledMod, InstalledModQuerySet, Lookup, Release
 
 FIELDS = [
@@ -27,23 +27,34 @@ class _Offer:
     retracted: bool
 
 
-def update(installed: InstalledModQuerySet) -> int:
-    """Recompute the given rows; returns how many changed."""
+def update(installed: InstalledModQuerySet, *, tell: bool = True) -> int:
+    """Recompute the given rows; returns how many changed.
+
+    `tell`: what is news becomes an event. Say False where it isn't the mod database that said something new.
+    """
+    wanted = installed.select_related("server", "lookup").order_by("pk").select_for_update(of=("self",))
     with transaction.atomic():  # a scan that came in between would be overwritten with the old version's verdict
-        changed = judge(list(installed.select_related("server", "lookup")))
-        InstalledMod.objects.bulk_update(changed, FIELDS, batch_size=100)
-    return len(changed)
+        changes = _judge_all(list(wanted))
+        InstalledMod.objects.bulk_update([row for row, _before in changes], FIELDS, batch_size=100)
+        if tell:
+            news.of_judgement(changes)
+    return len(changes)
 
 
 def judge(rows: list[InstalledMod]) -> list[InstalledMod]:
     """Set what follows on rows (unsaved) that have their server and look-up; returns those that this changed."""
+    return [row for row, _before in _judge_all(rows)]
+
+
+def _judge_all(rows: list[InstalledMod]) -> list[tuple[InstalledMod, news.Before]]:
+    """The same; with each row what its columns had before."""
     offers = _offers({row.lookup.mod_id for row in rows if row.lookup and row.lookup.mod_id})
-    changed = []
+    changed: list[tuple[InstalledMod, news.Before]] = []
     for row in rows:
-        before = [getattr(row, name) for name in _COMPARED]
+        before = {name: getattr(row, name) for name in _COMPARED}
         _judge(row, offers.get((row.lookup.mod_id, row.modid_key), []) if row.lookup else [])
-        if before != [getattr(row, name) for name in _COMPARED]:
-            changed.append(row)
+        if before != {name: getattr(row, name) for name in _COMPARED}:
+            changed.append((row, before))
     return changed
 
 

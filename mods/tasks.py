@@ -8,7 +8,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from mods import catalogue, conf, inventory, operations, refresh, serverdir
+from mods import catalogue, conf, gameversions, inventory, operations, refresh, serverdir
 from mods.models import GameServer, Mod, Operation
 from vsadmin.lib import logs
 from vsadmin.lib.jobs.models import Worker
@@ -50,6 +50,8 @@ def mod_cache_refresh(progress: Progress, force: bool = False) -> Outcome:
             _("The mod database gave no usable answer; nothing was lost. %s") % next(iter(result.failures.values())),
             **fields,
         )
+    if not progress.stop.is_set():
+        gameversions.learn(progress.stop)
     return Outcome(run.summary, {**fields, "changed": run.changed, "updates": result.updates})
 
 

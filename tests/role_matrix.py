@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import timedelta
 from http.cookies import SimpleCookie
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from django.urls import URLPattern, URLResolver, get_resolver
 from django.utils import timezone
 
 from cache.models import CacheEntry, KnownDigest
-from mods.models import Hold, RefreshRun
+from mods.models import Crash, Hold, RefreshRun, ServerStart
 from mods.plans import Plan
 from mods.tests.change_rows import make_change, make_kept, replace
 from mods.tests.rows import install, make_mod, make_release, make_server
@@ -59,6 +60,12 @@ class World:
         self.done = make_change(self.server, state="done", plan=plan)
         self.kept = make_kept(self.server, "alpha")
         Hold.objects.create(server=self.server, modid="alpha", modid_key="alpha", version="1.0.0")
+        mods = [{"modid": "alpha", "version": "0.9.0", "file_name": "alpha.zip", "name": "Alpha", "sha256": "a" * 64}]
+        moment = timezone.now()
+        self.start = ServerStart.objects.create(
+            server=self.server, started_at=moment - timedelta(days=2), good=True, mods=mods
+        )
+        self.crash = Crash.objects.create(server=self.server, happened_at=moment, blamed="alpha", blamed_key="alpha")
         self.refresh = RefreshRun.objects.create(state=RefreshRun.State.COMPLETED)
         self.run = JobRun.objects.create(job="mod_scan", state=JobRun.State.DONE)
         self.entry = CacheEntry.objects.create(key="moddb:1", title="Alpha", file_name="a.zip", size=1, sha256="a" * 64)
@@ -91,6 +98,8 @@ class World:
             "mods/operation": self.change,
             "mods/refreshrun": self.refresh,
             "mods/gameserver": self.server,
+            "mods/serverstart": self.start,
+            "mods/crash": self.crash,
             "cache/cacheentry": self.entry,
             "auth/group": self.group,
             "auth/user": self.user,
@@ -118,6 +127,7 @@ class World:
         yield Request(
             "POST", "mods: roll back", f"/admin/mods/installedmod/{self.row.pk}/roll-back/", {"version": "0.9.0"}
         )
+        yield Request("POST", "crashed: roll back", f"/admin/mods/crash/{self.crash.pk}/roll-back/", {"modid": "alpha"})
         place = {"server": str(self.server.pk)}
         yield Request("POST", "mods: install", "/admin/mods/operation/install/", {"target": "beta", **place})
         yield Request("POST", "catalogue: install", f"/admin/mods/mod/{self.mod.pk}/install/", place)

@@ -1,6 +1,5 @@
 """The panel: Django's admin site, with our navigation, overview and job pages in it."""
 
-import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import update_wrapper
@@ -18,8 +17,10 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 from django_htmx.http import HttpResponseClientRedirect
 
+from events import reading
 from mods import figures, rights
-from vsadmin import dashboard, jobpages, systempage
+from vsadmin import dashboard, jobpages, settingspage, systempage
+from vsadmin.lib import demo
 from vsadmin.lib.jobs.models import Worker
 from vsadmin.users import GuardedUsers, record_own_password
 
@@ -38,6 +39,7 @@ _GUARDS: dict[str, type[admin.ModelAdmin[Any]]] = {"auth.User": GuardedUsers}
 _APP_PAGES = {
     "mods": "admin:mods_installedmod_changelist",
     "cache": "admin:cache_cacheentry_changelist",
+    "events": "admin:events_event_changelist",
     "jobs": "admin:system",
     "auth": "admin:auth_user_changelist",
 }
@@ -57,27 +59,46 @@ class Place:
 
 _PLACES = (
     Place(_("Overview"), "index", ("index",), "home"),
-    Place(_("Servers"), "mods_gameserver_changelist", ("mods_gameserver_",), "server-stack", "mods.view_gameserver"),
+    Place(
+        _("Servers"),
+        "mods_gameserver_changelist",
+        ("mods_gameserver_", "mods_crash_", "mods_serverstart_"),
+        "server-stack",
+        "mods.view_gameserver",
+    ),
     Place(_("Mods"), "mods_installedmod_changelist", ("mods_installedmod_",), "puzzle-piece", "mods.view_installedmod"),
     Place(_("Catalogue"), "mods_mod_changelist", ("mods_mod_",), "book-open", "mods.view_mod"),
     Place(
         _("Changes"),
         "mods_operation_changelist",
-        ("mods_operation_", "mods_keptcopy_"),
+        ("mods_operation_", "mods_keptcopy_", "events_event_"),
         "arrows-right-left",
-        (*rights.SEE_CHANGES, rights.VIEW_KEPT),
+        (*rights.SEE_CHANGES, rights.VIEW_KEPT, reading.RIGHT),
     ),
     Place(_("Cache"), "cache_cacheentry_changelist", ("cache_",), "archive-box", "cache.view_cacheentry"),
     Place(
         _("System"),
         "doctor",
-        ("doctor", "system", "jobs_", "mods_refreshrun_", "auth_"),
+        ("doctor", "system", "settings", "jobs_", "mods_refreshrun_", "events_target_", "auth_"),
         "cog-6-tooth",
         "jobs.view_jobrun",
     ),
 )
+_SERVER_TABS = (
+    Place(
+        _("Servers"),
+        "mods_gameserver_changelist",
+        tuple(f"mods_gameserver_{page}" for page in ("change", "add", "delete", "history", "compare", "lists")),
+        "",
+        "mods.view_gameserver",
+    ),
+    Place(_("Starts"), "mods_serverstart_changelist", ("mods_serverstart_",), "", rights.VIEW_STARTS),
+    Place(_("Crashes"), "mods_crash_changelist", ("mods_crash_",), "", rights.VIEW_CRASHES),
+    Place(_("Upgrade readiness"), "mods_gameserver_readiness", ("mods_gameserver_readiness",), "", rights.VIEW_MODS),
+)
 _CHANGE_TABS = (
     Place(_("Changes"), "mods_operation_changelist", ("mods_operation_",), "", rights.SEE_CHANGES),
+    Place(_("Events"), "events_event_changelist", ("events_event_",), "", reading.RIGHT),
     Place(_("Kept copies"), "mods_keptcopy_changelist", ("mods_keptcopy_",), "", rights.VIEW_KEPT),
 )
 _SYSTEM_TABS = (
@@ -85,13 +106,15 @@ _SYSTEM_TABS = (
     Place(_("Background jobs"), "system", ("system",), "", "jobs.view_jobrun"),
     Place(_("Runs"), "jobs_jobrun_changelist", ("jobs_jobrun_",), "", "jobs.view_jobrun"),
     Place(_("Refreshes"), "mods_refreshrun_changelist", ("mods_refreshrun_",), "", "mods.view_refreshrun"),
+    Place(_("Settings"), "settings", ("settings",), "", "stored.view_storedsetting"),
+    Place(_("Notifications"), "events_target_changelist", ("events_target_",), "", "events.view_target"),
     Place(_("Users"), "auth_user_changelist", ("auth_user_",), "", "auth.view_user"),
     Place(_("Groups"), "auth_group_changelist", ("auth_group_",), "", "auth.view_group"),
 )
 
 
 #: By the place that they belong to.
-_TABS = {"mods_operation_changelist": _CHANGE_TABS, "doctor": _SYSTEM_TABS}
+_TABS = {"mods_gameserver_changelist": _SERVER_TABS, "mods_operation_changelist": _CHANGE_TABS, "doctor": _SYSTEM_TABS}
 
 
 class PanelSite(admin.AdminSite):
@@ -119,6 +142,7 @@ class PanelSite(admin.AdminSite):
         own = [
             path("system/", self.admin_view(jobpages.system_page(self)), name="system"),
             path("system/condition/", self.admin_view(systempage.page(self)), name="doctor"),
+            path("system/settings/", self.admin_view(settingspage.page(self)), name="settings"),
             path("jobs/start/<slug:name>/", self.admin_view(jobpages.start_run), name="start_run"),
             path("jobs/run/<int:pk>/box/", self.admin_view(jobpages.run_box), name="run_box"),
         ]
@@ -148,7 +172,7 @@ class PanelSite(admin.AdminSite):
     def each_context(self, request: HttpRequest) -> dict[str, Any]:
         context = super().each_context(request)
         context["unencrypted"] = settings.ALLOW_HTTP.get() and not request.is_secure()
-        context["demo"] = _is_demo()
+        context["demo"] = demo.folder() is not None
         if not context["has_permission"]:
             return context
         here = request.resolver_match.url_name or "" if request.resolver_match else ""
@@ -158,6 +182,8 @@ class PanelSite(admin.AdminSite):
                 context["tabs"] = _entries(_TABS[entry["url_name"]], request, here)
                 context["tabs_of"] = entry["label"]
         context["worker"] = Worker.load()
+        if request.user.has_perm(reading.RIGHT):
+            context["unread"] = reading.unread(request.user)
         context["box"] = jobpages.box_of_page(request)
         context["may_scan"] = request.user.has_perm("mods.scan_gameserver")
         context["may_refresh"] = request.user.has_perm("mods.refresh_mod")
@@ -173,7 +199,11 @@ class PanelSite(admin.AdminSite):
         return response
 
     def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
-        return super().index(request, {**dashboard.context(request), **(extra_context or {})})
+        # Django's own would ask about every model, for a list of them that isn't shown.
+        request.current_app = self.name
+        context = self.each_context(request)
+        context |= dashboard.context(request, context["worker"])
+        return TemplateResponse(request, "admin/index.html", {**context, **(extra_context or {})})
 
     def app_index(  # type: ignore[override]  # a redirect takes the place of Django's page
         self, request: HttpRequest, app_label: str, extra_context: dict[str, Any] | None = None
@@ -181,11 +211,6 @@ class PanelSite(admin.AdminSite):
         if app_label not in _APP_PAGES:
             raise Http404
         return HttpResponseRedirect(reverse(_APP_PAGES[app_label]))
-
-
-def _is_demo() -> bool:
-    """Whether this is `./run.sh demo`: it names its throw-away data folder once more. No other value does anything."""
-    return os.environ.get("VSADMIN_DEMO") == str(settings.VSADMIN_DATA_DIR)
 
 
 def _query(request: HttpRequest) -> str:

@@ -265,13 +265,3 @@ def default_name() -> Path:
     folder = settings.VSADMIN_DATA_DIR / "backups"
     files.private_folder(folder)
     return Path(folder) / f"vsadmin-backup-{timezone.localtime():%Y%m%d-%H%M%S}.tar.gz"
-
-
-def is_running() -> bool:
-    """Whether a worker has stamped its heartbeat a moment ago: nothing may be restored under it."""
-    from vsadmin.lib.jobs.models import Worker
-
-    try:
-        return not Worker.load().is_silent
-    except Error:
-        return False

@@ -10,6 +10,7 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning, register
 from django.utils.translation import gettext as _
 
+from events import conf as _events_conf  # noqa: F401  # declares its settings
 from mods import conf as mods_conf
 from mods import serverdir
 from vsadmin import firstrun as _firstrun  # noqa: F401  # declares the administrator's settings

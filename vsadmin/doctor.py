@@ -94,7 +94,7 @@ def examine(*, patience: float = COMMAND_PATIENCE, online: bool = False) -> Repo
         _part(
             "clock", _("Clock"), [*doctor_parts.clock(facts), *_result(looks["times"], end), *_clock_online(asked, end)]
         ),
-        _part("settings", _("Settings"), _result(looks["settings"], end)),
+        _part("settings", _("Settings"), _settings(facts, _result(looks["settings"], end))),
         _part("versions", _("Versions"), doctor_parts.versions(_database_version(facts))),
     ]
     return Report(tuple(parts))
@@ -171,6 +171,11 @@ def _share(look: Look[dict[int, list[Finding]]], end: float) -> dict[int, list[F
         return look.result(end)
     except Gone:
         return {}  # whose folder hangs is said by the server's own look
+
+
+def _settings(facts: Facts | None, read: list[Finding]) -> list[Finding]:
+    stored = doctor_parts.stored_settings(facts) if facts is not None else []
+    return [*(one for one in read if one.state is not State.OK), *stored] or read
 
 
 def _result(look: Look[list[Finding]], end: float) -> list[Finding]:

@@ -11,10 +11,10 @@ from typing import Any
 
 import psycopg
 from django.db import connection
-from django.template.defaultfilters import filesizeformat
 from django.utils.translation import gettext as _
 
 from vsadmin.findings import Finding, not_ok, ok, warning
+from vsadmin.lib import sizes
 
 #: Seconds to wait for others that write.
 WRITE_WAIT = 1.0
@@ -63,7 +63,7 @@ def _opened(path: Path) -> sqlite3.Connection:
 def _quick_check(database: sqlite3.Connection, path: Path, until: float) -> Finding:
     begun = time.monotonic()
     database.set_progress_handler(lambda: time.monotonic() > until, _STEPS)
-    size = filesizeformat(path.stat().st_size)
+    size = sizes.in_words(path.stat().st_size)
     try:
         lines = [str(row[0]) for row in database.execute("PRAGMA quick_check(3)")]
     except sqlite3.OperationalError as error:
@@ -112,7 +112,7 @@ def _log_ahead(path: Path, mode: str) -> Finding:
     with contextlib.suppress(OSError):
         size = path.with_name(path.name + "-wal").stat().st_size
     if size > _LARGE_WAL:
-        words = _("The log of changes beside the database has grown to %s.") % filesizeformat(size)
+        words = _("The log of changes beside the database has grown to %s.") % sizes.in_words(size)
         return warning(words, _("Restart vsadmin, which brings it into the database."))
     return ok(_("Changes are written ahead (WAL), so nobody waits for readers."))
 

@@ -11,6 +11,7 @@ from cache.models import CacheTotals, KnownDigest
 from mods.models import GameServer, InstalledMod, KeptCopy, Mod, RefreshRun, Release
 from vsadmin import firstrun, schedules
 from vsadmin.lib.jobs.models import JobRun, Worker
+from vsadmin.lib.stored.models import StoredSetting
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,8 @@ class Facts:
     alarms: int
     #: Bytes by the names in our folder.
     kept: dict[str, int]
+    #: Texts by the settings that were changed in the panel.
+    stored: dict[str, str]
     #: When the mod database's newest release was made.
     newest_release: datetime | None
     #: The latest moment that is recorded as past.
@@ -56,6 +59,7 @@ def read() -> Facts:
         cache=counters.totals(),
         alarms=KnownDigest.objects.alarmed().count(),
         kept=dict(KeptCopy.objects.values_list("stored_name", "size")),
+        stored=dict(StoredSetting.objects.values_list("name", "text")),
         newest_release=max(filter(None, (released, listed)), default=None),
         latest_record=max(filter(None, (job, worker.beat_at, last and last.started_at)), default=None),
     )

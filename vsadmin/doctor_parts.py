@@ -15,7 +15,6 @@ from pathlib import Path
 import django
 from django.conf import settings
 from django.core.checks import run_checks
-from django.template.defaultfilters import filesizeformat
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
@@ -27,7 +26,7 @@ from mods.models import GameServer, RefreshRun
 from vsadmin import checks, health, jobpages, schedules
 from vsadmin.doctor_facts import Facts
 from vsadmin.findings import Finding, not_ok, ok, warning
-from vsadmin.lib import conf, http, times
+from vsadmin.lib import conf, http, sizes, times
 
 #: How late a schedule may be: it is looked at every half minute, and a long task may be before it.
 _LATE = timedelta(minutes=5)
@@ -193,7 +192,7 @@ def cache_folder(place: Path) -> list[Finding]:
 
 def cache(facts: Facts) -> list[Finding]:
     used, limit = max(0, facts.cache.bytes), cache_conf.limit_bytes()
-    words = {"used": filesizeformat(used), "limit": filesizeformat(limit)}
+    words = {"used": sizes.in_words(used), "limit": sizes.in_words(limit)}
     found = []
     if not limit:
         found.append(ok(_("It holds %(used)s; there is no limit.") % words))
@@ -231,7 +230,7 @@ def kept(place: Path, known: dict[str, int]) -> list[Finding]:
         )  # fmt: skip
         found.append(warning(text % {"n": len(strange), "names": ", ".join(strange[:3])[:200]}))
     words = ngettext("%(n)d kept copy, %(size)s.", "%(n)d kept copies, %(size)s.", len(known))
-    return [*found, ok(words % {"n": len(known), "size": filesizeformat(sum(known.values()))})]
+    return [*found, ok(words % {"n": len(known), "size": sizes.in_words(sum(known.values()))})]
 
 
 def _own_folder(place: Path, when: str) -> Finding:
@@ -261,7 +260,7 @@ def space(what: str, place: Path) -> Finding:
         there = there.parent
     usage = shutil.disk_usage(there)
     names = os.statvfs(there)
-    words = {"what": what, "free": filesizeformat(usage.free), "total": filesizeformat(usage.total)}
+    words = {"what": what, "free": sizes.in_words(usage.free), "total": sizes.in_words(usage.total)}
     if names.f_files and names.f_favail < 1000:
         return warning(
             _("%(what)s: the disk has hardly any room for further files, whatever their size.") % words,
@@ -382,3 +381,18 @@ def settings_read() -> list[Finding]:
     if not found:
         return [ok(_("All of them can be read."))]
     return [(not_ok if one.is_serious() else warning)(one.msg, str(one.hint or "")) for one in found]
+
+
+def stored_settings(facts: Facts) -> list[Finding]:
+    """Of what was changed in the panel, that which this version can't read."""
+    found = []
+    for setting in conf.changeable():
+        text = facts.stored.get(setting.name, "").strip()
+        try:
+            if text:
+                setting.parse(text)
+        except conf.Malformed as error:
+            words = _("%(name)s was set to %(text)s in the panel, which can't be read: %(why)s Its default counts.")
+            remedy = _("Set it anew under System, Settings.")
+            found.append(warning(words % {"name": setting.name, "text": f"“{text[:60]}”", "why": error}, remedy))
+    return found

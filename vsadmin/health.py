@@ -15,6 +15,7 @@ from mods import conf as mods_conf
 from mods.models import RefreshRun
 from vsadmin import firstrun
 from vsadmin.lib.jobs.models import Worker
+from vsadmin.lib.stored import store
 
 _log = logging.getLogger(__name__)
 
@@ -72,9 +73,14 @@ class _Migrations:
 
 
 def _refresh_attempted() -> bool:
-    """Whether a refresh was begun within two intervals and a bit; true where refreshing is switched off."""
+    """Whether a refresh was begun within two intervals and a bit; true where refreshing is switched off.
+
+    An interval that was changed since then gets its own time first.
+    """
     interval = mods_conf.REFRESH_INTERVAL.get()
     if not interval:
         return True
     soonest = timezone.now() - 2 * timedelta(seconds=interval) - REFRESH_LEEWAY
-    return RefreshRun.objects.filter(started_at__gte=soonest).exists()
+    if RefreshRun.objects.filter(started_at__gte=soonest).exists():
+        return True
+    return store.was_changed_since(mods_conf.REFRESH_INTERVAL.name, soonest)

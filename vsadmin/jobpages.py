@@ -21,13 +21,15 @@ from django_q.models import Schedule
 
 from cache import conf as cache_conf
 from cache import tasks as cache_tasks
+from events.record import DELIVER
 from mods import conf as mods_conf
 from mods import tasks as mods_tasks
 from mods.models import GameServer, RefreshRun
-from vsadmin import schedules
+from vsadmin import housekeeping, schedules
 from vsadmin.lib import adminlog, conf, times
 from vsadmin.lib.jobs.models import JobRun, Worker
 from vsadmin.lib.jobs.runner import enqueue, registry
+from vsadmin.lib.stored import store
 
 #: How many runs the jobs' page shows.
 SHOWN_RUNS = 15
@@ -69,6 +71,8 @@ FACES = {
         gettext_lazy("Reads every file of the download cache and mends what differs from its record."),
         permission="cache.evict_cacheentry",
     ),
+    housekeeping.TIDY: JobFace(gettext_lazy("Removes sessions that are over and failed logins of long ago.")),
+    DELIVER: JobFace(gettext_lazy("Sends what waits for its notification targets, and tries again what failed.")),
     schedules.HEARTBEAT: JobFace(gettext_lazy("Says that the worker is alive, and closes runs that were interrupted.")),
 }
 _NO_FACE = JobFace("")
@@ -108,6 +112,8 @@ class JobRow:
 def title_of(name: str) -> str | Promise:
     if name == schedules.HEARTBEAT:
         return gettext_lazy("Heartbeat of the worker")
+    if name == DELIVER:
+        return gettext_lazy("Send notifications")
     return registry[name].title if name in registry else name
 
 
@@ -210,7 +216,8 @@ def with_run(page: str, run: JobRun) -> str:
 
 
 def job_rows(request: HttpRequest) -> list[JobRow]:
-    """Every scheduled job with its next run and its last one; three queries."""
+    """Every scheduled job with its next run and its last one; three queries, and one for the settings."""
+    store.forget()
     names = [one.name for one in schedules.SCHEDULED]
     next_runs = dict(Schedule.objects.filter(name__in=names).values_list("name", "next_run"))
     newest = JobRun.objects.filter(job__in=names).order_by().values("job").annotate(newest=Max("pk"))

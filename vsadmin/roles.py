@@ -17,9 +17,13 @@ _SEES = frozenset(
         "mods.view_refreshrun",
         "mods.view_operation",
         "mods.view_keptcopy",
+        "mods.view_serverstart",
+        "mods.view_crash",
         "cache.view_cacheentry",
         "cache.view_knowndigest",
         "jobs.view_jobrun",
+        "events.view_event",
+        "stored.view_storedsetting",
     }
 )
 #: Everyday work. Updating is rolling back too.
@@ -31,6 +35,7 @@ _OPERATES = frozenset(
         "mods.update_installedmod",
         "mods.toggle_installedmod",
         "mods.hold_installedmod",
+        "mods.dismiss_crash",
         "cache.evict_cacheentry",
     }
 )
@@ -44,6 +49,11 @@ _ADMINISTERS = frozenset(
         "mods.delete_gameserver",
         "cache.clear_cacheentry",
         "cache.decide_knowndigest",
+        "stored.change_storedsetting",
+        "events.view_target",
+        "events.add_target",
+        "events.change_target",
+        "events.delete_target",
         "auth.view_user",
         "auth.add_user",
         "auth.change_user",

@@ -14,12 +14,16 @@ from django_q.models import Schedule
 
 from cache import conf as cache_conf
 from cache import tasks as cache_tasks
+from events.record import DELIVER
+from events.tasks import notifications_deliver
 from mods import conf as mods_conf
 from mods import operations
 from mods import tasks as mods_tasks
+from vsadmin import housekeeping
 from vsadmin.lib import conf, logs
 from vsadmin.lib.jobs.models import Worker
 from vsadmin.lib.jobs.runner import recover_interrupted, registry
+from vsadmin.lib.stored import store
 
 _ADVISORY_LOCK = 0x76736164  # any number that nothing else uses
 
@@ -35,9 +39,10 @@ class Scheduled:
 def heartbeat() -> None:
     """Stamp that the worker is alive; close runs, and bring changes to an end, whose process is gone.
 
-    Not a `@job`: it isn't worth a record.
+    The table follows the settings meanwhile. Not a `@job`: it isn't worth a record.
     """
     Worker.write(beat_at=timezone.now())
+    follow_settings()
     recover_interrupted()
     operations.recover()
 
@@ -49,15 +54,48 @@ SCHEDULED = (
     Scheduled(mods_tasks.REFRESH, mods_conf.REFRESH_INTERVAL.get),
     Scheduled(mods_tasks.CATALOGUE, mods_conf.CATALOGUE_INTERVAL.get),
     Scheduled(cache_tasks.ENFORCE, cache_conf.CHECK_INTERVAL.get),
+    Scheduled(housekeeping.TIDY, lambda: housekeeping.EVERY),
+    Scheduled(DELIVER, lambda: 60),
     Scheduled(HEARTBEAT, lambda: 60),
 )
+#: Those that are no jobs of `registry`: a run each minute isn't worth a record.
+_UNRECORDED = {HEARTBEAT: heartbeat, DELIVER: notifications_deliver}
 
 
 def function_of(name: str) -> str:
     """The dotted path that a schedule of this job calls."""
-    if name == HEARTBEAT:
-        return f"{heartbeat.__module__}.{heartbeat.__name__}"
+    if name in _UNRECORDED:
+        return f"{_UNRECORDED[name].__module__}.{_UNRECORDED[name].__name__}"
     return registry[name].path
+
+
+class _Known:
+    """The intervals with which this process last saw the table in line; a fork of it knows them as well."""
+
+    intervals: dict[str, int] | None = None
+
+
+def wanted() -> dict[str, int]:
+    """By job, its interval in seconds as the settings have it now; 0 is never."""
+    return {scheduled.name: scheduled.interval() for scheduled in SCHEDULED}
+
+
+def follow_settings() -> None:
+    """Bring the table in line where the settings have changed; without a query on it where they haven't."""
+    if wanted() == _Known.intervals:
+        return
+    store.forget()  # what this process knows may be older than what another one just brought the table in line with
+    intervals = wanted()
+    if _is_in_line(intervals):
+        _Known.intervals = intervals
+    else:
+        sync()
+
+
+def _is_in_line(intervals: dict[str, int]) -> bool:
+    rows = Schedule.objects.filter(name__in=intervals).values_list("name", "minutes")
+    expected = [(name, conf.minutes(interval)) for name, interval in intervals.items() if interval]
+    return sorted(rows) == sorted(expected)
 
 
 def sync() -> dict[str, int]:
@@ -66,13 +104,14 @@ def sync() -> dict[str, int]:
     Returns the intervals in seconds by job. Logs `job_registered` for each job that is on.
     """
     now = timezone.now()
-    intervals = {scheduled.name: scheduled.interval() for scheduled in SCHEDULED}
+    intervals = wanted()
     with transaction.atomic():
         if connection.vendor == "postgresql":
             with connection.cursor() as cursor:
                 cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_ADVISORY_LOCK])
         for scheduled in SCHEDULED:
             _sync_one(scheduled, intervals[scheduled.name], now)
+    _Known.intervals = intervals
     for name, interval in intervals.items():
         if interval:
             logs.event("job_registered", job_id=name, interval_seconds=interval)

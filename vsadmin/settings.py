@@ -249,6 +249,7 @@ def _local_time_zone() -> str:
 LANGUAGE_CODE = "en"
 LANGUAGES = [("en", _("English"))]
 USE_I18N = True
+FORMAT_MODULE_PATH = "vsadmin.formats"
 USE_TZ = True
 TIME_ZONE = _local_time_zone()  # for what is shown; everything is stored in UTC
 

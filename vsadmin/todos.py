@@ -3,7 +3,10 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import reduce
+from operator import or_
 
+from django.db.models import Q
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
@@ -11,14 +14,17 @@ from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from mods import figures, rights, starts
+from mods import crash_words, crashes, figures, rights, starts
 from mods import tasks as mods_tasks
-from mods.models import GameServer, InstalledMod, InstalledModQuerySet, Operation, RefreshRun
+from mods.models import GameServer, InstalledMod, Operation, RefreshRun
+from mods.versions import Compatibility
 from vsadmin.lib import times
 from vsadmin.lib.jobs.models import Worker
 
 #: Names that a line gives before it says "and 3 more".
 _NAMED = 3
+#: Plans that wait, of which each has a line.
+MAX_WAITING = 3
 
 
 @dataclass(frozen=True)
@@ -40,6 +46,8 @@ class Todo:
     url: str = ""
     label: str = ""
     job: Job | None = None
+    #: What else can be done about it, each with a form of its own.
+    buttons: tuple[crash_words.Button, ...] = ()
     #: Servers on which all updates may be planned from here.
     updatable: tuple[GameServer, ...] = ()
 
@@ -53,6 +61,9 @@ class Facts:
     differences: dict[int, starts.Difference]
     last_run: RefreshRun | None
     next_refresh: datetime | None
+    worker: Worker
+    #: Plans that wait for a yes, as far as this person may see them.
+    waiting: list[Operation]
 
 
 def mods_url(**filters: object) -> str:
@@ -65,16 +76,29 @@ def of(request: HttpRequest, facts: Facts) -> list[Todo]:
     """What needs doing now, the worst first. A fixed number of queries."""
     found: list[Todo] = []
     if facts.servers:
-        found += _worker(Worker.load())
+        found += [_crash(request, story) for story in crashes.latest_open(facts.servers)]
+        found += _worker(facts.worker)
         found += _unreachable(request, facts.servers)
         found += _moddb(request, facts.last_run, facts.next_refresh)
     found += _installed(request, figures.total(facts.counted.values()), facts)
     found += [
         _restart(server, facts.differences[server.pk]) for server in facts.servers if facts.differences[server.pk].any
     ]
-    found += _plans(request)
+    found += _plans(facts.waiting)
     found += [_unknown_version(server) for server in facts.servers if not server.game_version and server.scanned_at]
     return found
+
+
+def _crash(request: HttpRequest, story: crashes.Story) -> Todo:
+    may_see = request.user.has_perm(rights.VIEW_CRASHES)
+    return Todo(
+        "bad",
+        crash_words.headline(story),
+        crash_words.detail(story),
+        reverse("admin:mods_crash_change", args=[story.crash.pk]) if may_see else "",
+        _("See the crash"),
+        buttons=tuple(crash_words.buttons(request, story)),
+    )
 
 
 def _worker(worker: Worker) -> list[Todo]:
@@ -148,52 +172,67 @@ def _next_try(moment: datetime | None) -> str:
 
 
 def _installed(request: HttpRequest, total: figures.Figures, facts: Facts) -> list[Todo]:
-    rows = InstalledMod.objects
+    named = _first_by_name(total)
     found = []
     if total.retracted:
         text = ngettext(
-            "%d installed release was retracted by its author.",
-            "%d installed releases were retracted by their authors.",
+            "%d installed release was retracted.",
+            "%d installed releases were retracted.",
             total.retracted,
         )
-        found.append(_about_mods("bad", text % total.retracted, rows.retracted(), "retracted", total.retracted))
+        found.append(_about_mods("bad", text % total.retracted, named, "retracted", total.retracted))
     if total.problems:
         text = ngettext("%d mod has a problem.", "%d mods have a problem.", total.problems)
-        found.append(_about_mods("bad", text % total.problems, rows.with_problems(), "problem", total.problems))
+        found.append(_about_mods("bad", text % total.problems, named, "problem", total.problems))
     if total.incompatible:
         text = ngettext(
             "%d mod doesn't fit its server's game version.",
             "%d mods don't fit their server's game version.",
             total.incompatible,
         )
-        found.append(
-            _about_mods("bad", text % total.incompatible, rows.incompatible(), "incompatible", total.incompatible)
-        )
+        found.append(_about_mods("bad", text % total.incompatible, named, "incompatible", total.incompatible))
     if total.outdated:
         text = ngettext("%d update is recommended.", "%d updates are recommended.", total.outdated)
-        todo = _about_mods("warn", text % total.outdated, rows.outdated(), "outdated", total.outdated)
+        todo = _about_mods("warn", text % total.outdated, named, "outdated", total.outdated)
         outdated = (server for server in facts.servers if facts.counted.get(server.pk, figures.Figures()).outdated)
         may_update = request.user.has_perm(rights.UPDATE)
         found.append(replace(todo, updatable=tuple(outdated) if may_update else ()))
     return found
 
 
-def _about_mods(tone: str, text: str, rows: InstalledModQuerySet, state: str, count: int) -> Todo:
-    named = rows.select_related("server").only("name", "version", "server__name", "recommended")[:_NAMED]
-    return Todo(tone, text, _names(named, state, count), mods_url(state=state), _see(state))
+def _first_by_name(total: figures.Figures) -> dict[str, list[InstalledMod]]:
+    """The mods that each line names, by the state in the list's address; one query, none where there are none."""
+    if not total.attention:
+        return {}
+    rows = InstalledMod.objects.order_by("name", "server_id", "file_name")  # as an index has them
+    states = (rows.retracted(), rows.with_problems(), rows.incompatible(), rows.outdated())
+    chosen = reduce(or_, (Q(pk__in=state.values("pk")[:_NAMED]) for state in states))
+    columns = ("name", "version", "recommended", "retracted", "has_problems", "compatibility", "outdated")
+    found = list(rows.filter(chosen).only(*columns))
+    return {
+        "retracted": [row for row in found if row.retracted][:_NAMED],
+        "problem": [row for row in found if row.has_problems][:_NAMED],
+        "incompatible": [row for row in found if row.compatibility == Compatibility.INCOMPATIBLE.value][:_NAMED],
+        "outdated": [row for row in found if row.outdated][:_NAMED],
+    }
+
+
+def _about_mods(tone: str, text: str, named: dict[str, list[InstalledMod]], state: str, count: int) -> Todo:
+    return Todo(tone, text, _names(named.get(state, []), state, count), mods_url(state=state), _see(state))
 
 
 def _see(state: str) -> str:
     return _("See the updates") if state == "outdated" else _("See what to do")
 
 
-def _names(rows: Iterable[InstalledMod], state: str, count: int) -> str:
+def _names(rows: list[InstalledMod], state: str, count: int) -> str:
     parts = [
         f"{row.name[:60]} {row.version[:30]} → {row.recommended[:30]}" if state == "outdated" else str(row)[:90]
         for row in rows
     ]
-    if count > len(parts):
-        more = count - len(parts)
+    parts = list(dict.fromkeys(parts))  # of a mod on several servers
+    if count > len(rows):
+        more = count - len(rows)
         parts.append(ngettext("and %d more", "and %d more", more) % more)
     return " · ".join(parts)
 
@@ -202,17 +241,18 @@ def _restart(server: GameServer, difference: starts.Difference) -> Todo:
     return Todo(
         "warn",
         _("%s needs a restart.") % server.name,
-        " ".join([difference.summary(), server.restart_note]).strip(),
+        _with_note(difference.summary(), server.restart_note.strip()),
         reverse("admin:mods_gameserver_change", args=[server.pk]),
         _("See what differs"),
     )
 
 
-def _plans(request: HttpRequest) -> list[Todo]:
+def _with_note(summary: str, note: str) -> str:
+    return format_html("{}. {} <code>{}</code>", summary, _("To restart it:"), note) if note else f"{summary}."
+
+
+def _plans(waiting: Iterable[Operation]) -> list[Todo]:
     """Plans that wait for somebody to say yes or no."""
-    if not rights.may_see_changes(request):
-        return []
-    waiting = Operation.objects.filter(state=Operation.State.PLANNED).select_related("server").defer("plan", "wish")
     return [
         Todo(
             "warn",
@@ -221,7 +261,7 @@ def _plans(request: HttpRequest) -> list[Todo]:
             reverse("admin:mods_operation_change", args=[one.pk]),
             _("Look at it"),
         )
-        for one in waiting[:_NAMED]
+        for one in waiting
     ]
 
 

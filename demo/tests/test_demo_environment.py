@@ -56,11 +56,11 @@ def test_the_demo_says_what_it_is_on_each_page(
 ) -> None:
     monkeypatch.setenv("VSADMIN_DEMO", str(settings.VSADMIN_DATA_DIR))
     login = client.get("/admin/login/").content.decode()
-    assert "made-up servers and mods; everything is thrown away" in login
+    assert "made-up servers and mods, all thrown away" in login
     assert "User and password: demo." in login
     for address in ("/admin/", "/admin/mods/installedmod/", "/admin/mods/mod/"):
         page = admin_client.get(address).content.decode()
-        assert "made-up servers and mods; everything is thrown away" in page
+        assert "made-up servers and mods, all thrown away" in page
         assert "User and password" not in page
 
 

@@ -21,8 +21,8 @@ TONES = {
     Relation.NEWER: "info",
     Relation.OLDER: "warn",
     Relation.DIFFERENT: "warn",
-    Relation.ONLY_LEFT: "good",
-    Relation.ONLY_RIGHT: "bad",
+    Relation.ONLY_LEFT: "info",
+    Relation.ONLY_RIGHT: "calm",
 }
 _RIGHTS = (rights.INSTALL, rights.UPDATE, rights.TOGGLE)
 

@@ -6,7 +6,6 @@ from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
-from django.template.defaultfilters import filesizeformat
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 from django.utils.html import format_html
@@ -19,7 +18,7 @@ from mods import rights, starts, wishes
 from mods.admin import cells, changes, deciding, install, pks, plan_page
 from mods.admin.filters import ServerFilter, TabsFilter
 from mods.models import Operation, Step
-from vsadmin.lib import times
+from vsadmin.lib import sizes, times
 from vsadmin.lib.jobs.models import Worker
 from vsadmin.lib.modeladmin import ReadOnlyAdmin, tag
 
@@ -151,7 +150,7 @@ class OperationAdmin(ReadOnlyAdmin[Operation]):
             "groups": groups,
             "together": any(group.is_together for group in groups),
             "counted": plan_page.in_words(step for step, _row in steps),
-            "downloads": plan_page.downloads_in_words(plan, filesizeformat(plan.download_bytes)) if plan else "",
+            "downloads": plan_page.downloads_in_words(plan, sizes.in_words(plan.download_bytes)) if plan else "",
             "tone": TONES[_State(obj.state)],
             "is_live": obj.state in LIVE,
             "took": times.span(obj.ended_at - obj.started_at) if obj.started_at and obj.ended_at else "",

@@ -4,12 +4,11 @@ from typing import Any
 
 from django.contrib import admin
 from django.http import HttpRequest
-from django.template.defaultfilters import filesizeformat
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy
 
 from mods.models import InstalledMod, RefreshRun
-from vsadmin.lib import times
+from vsadmin.lib import sizes, times
 from vsadmin.lib.modeladmin import ReadOnlyAdmin, tag
 
 
@@ -40,7 +39,7 @@ class RefreshRunAdmin(ReadOnlyAdmin[RefreshRun]):
 
     @admin.display(description=gettext_lazy("received"), ordering="bytes")
     def shown_bytes(self, run: RefreshRun) -> str:
-        return filesizeformat(run.bytes)
+        return sizes.in_words(run.bytes)
 
     @admin.display(description=gettext_lazy("took"))
     def took(self, run: RefreshRun) -> str:

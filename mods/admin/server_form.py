@@ -1,17 +1,14 @@
 """What a person types of a server; its folder is looked at before it is taken."""
 
 import json
-import os
-from pathlib import Path
 from typing import Any
 
 from django import forms
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
 
-from mods import serverdir, versions
+from mods import looking, serverdir, versions
 from mods.models import GameServer
 from vsadmin.lib import html
 
@@ -42,8 +39,7 @@ class GameServerForm(forms.ModelForm[GameServer]):
         if "data_dir" in self.fields:  # not where the page is read only
             looking = {
                 "hx-get": reverse("admin:mods_gameserver_look"),
-                "hx-trigger": "input changed delay:400ms"
-                + (", load" if self.initial.get("data_dir") and not self.instance.pk else ""),
+                "hx-trigger": "input changed delay:400ms",
                 "hx-target": "#look",
                 "hx-vals": json.dumps({"server": str(self.instance.pk or "")}),
                 "hx-sync": "this:replace",
@@ -51,10 +47,13 @@ class GameServerForm(forms.ModelForm[GameServer]):
             self.fields["data_dir"].widget.attrs.update(looking)
 
     def clean_data_dir(self) -> str:
-        place = usable_path(self.cleaned_data["data_dir"])
-        if self.instance.pk and str(place) == self.instance.data_dir:
-            return str(place)  # an unreachable server can still be renamed
-        self.found = look_at(place)
+        try:
+            place = looking.usable_path(self.cleaned_data["data_dir"])
+            if self.instance.pk and str(place) == self.instance.data_dir:
+                return str(place)  # an unreachable server can still be renamed
+            self.found = looking.read(place)
+        except serverdir.Unusable as error:
+            raise _refused(error) from None
         return str(place)
 
     def clean_game_version_by_hand(self) -> str:
@@ -64,32 +63,8 @@ class GameServerForm(forms.ModelForm[GameServer]):
         return text
 
 
-def usable_path(text: str) -> Path:
-    """The folder that a person typed, `~` resolved; raises ValidationError where it isn't absolute."""
-    try:
-        place = Path(os.path.normpath(Path(text.strip()).expanduser()))
-        usable = place.is_absolute() and "\0" not in text
-    except (RuntimeError, ValueError):
-        usable = False
-    if not usable:
-        raise forms.ValidationError(_("Write the whole path, beginning with / (or ~ for your home folder)."))
-    return place
-
-
-def look_at(place: Path) -> serverdir.ServerFolder:
-    """What the data folder holds; raises ValidationError with the reason and the remedy."""
-    try:
-        return serverdir.read(place)
-    except serverdir.Unusable as error:
-        words = f"{error.text} {error.remedy}"
-        said = format_html("{} {}", words, html.command_block(error.command)) if error.command else words
-        raise forms.ValidationError(said) from None
-
-
-def found_words(folder: serverdir.ServerFolder) -> str:
-    """What a data folder holds, in one sentence."""
-    count = serverdir.count_mods(folder)
-    mods = ngettext("%d mod", "%d mods", count) % count
-    if folder.game_version:
-        return _("game version %(version)s, %(mods)s") % {"version": folder.game_version, "mods": mods}
-    return _("game version unknown yet, %s") % mods
+def _refused(error: serverdir.Unusable) -> forms.ValidationError:
+    """The reason and the remedy, as the form shows them."""
+    words = f"{error.text} {error.remedy}".strip()
+    said = format_html("{} {}", words, html.command_block(error.command)) if error.command else words
+    return forms.ValidationError(said)

@@ -4,7 +4,6 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.views.main import ChangeList
 from django.core.exceptions import PermissionDenied
@@ -17,11 +16,11 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from mods import conf, figures, inventory, rights, starts
+from mods import conf, figures, inventory, looking, rights, starts
 from mods import holds as holding
-from mods.admin import compare, history, holds, lists
-from mods.admin.server_form import GameServerForm, found_words, look_at, usable_path
-from mods.models import GameServer, InstalledMod
+from mods.admin import compare, crashes, history, holds, lists, readiness
+from mods.admin.server_form import GameServerForm
+from mods.models import GameServer, Hold, InstalledMod
 from vsadmin.lib import times
 from vsadmin.lib.jobs.runner import enqueue
 from vsadmin.lib.modeladmin import PanelAdmin, tag
@@ -51,6 +50,7 @@ class GameServerAdmin(PanelAdmin[GameServer]):
         views = (
             ("look/", self.look_view, "look"),
             ("compare/", compare.page(site), "compare"),
+            ("readiness/", readiness.page(site), "readiness"),
             ("<int:pk>/changes/", history.server_page(site), "changes"),
             ("<int:pk>/lists/", lists.page(site), "lists"),
             ("<int:pk>/mods.<slug:form>", lists.download, "export"),
@@ -139,8 +139,9 @@ class GameServerAdmin(PanelAdmin[GameServer]):
         return {
             "title": server.name,
             "server": server,
+            **crashes.of_server(request, server),
             "difference": starts.restart_needed(server),
-            "holds": list(holding.of(server).values()),
+            "holds": _named(holding.of(server), server),
             "may_hold": request.user.has_perm(rights.HOLD),
             "may_update": request.user.has_perm(rights.UPDATE),
             "may_install": request.user.has_perm(rights.INSTALL),
@@ -164,17 +165,15 @@ class GameServerAdmin(PanelAdmin[GameServer]):
         """What the folder being typed holds, or why it can't serve: a fragment beneath the field."""
         if not (self.has_add_permission(request) or self.has_change_permission(request)):
             raise PermissionDenied
-        context: dict[str, Any] = {}
-        text = request.GET.get("data_dir", "")
-        if text.strip():
-            try:
-                place = usable_path(text)
-                context["found"] = found_words(look_at(place))
-                others = GameServer.objects.exclude(pk=self._given_pk(request))
-                context["known"] = others.filter(data_dir=str(place)).first()
-            except forms.ValidationError as error:
-                context["errors"] = error.messages
-        return TemplateResponse(request, "admin/mods/gameserver/look.html", context)
+        look = looking.look(request.GET.get("data_dir", ""), but=self._given_pk(request))
+        return TemplateResponse(request, "admin/mods/gameserver/look.html", {"look": look})
+
+    def add_view(
+        self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        may_look = request.method == "GET" and self.has_add_permission(request)
+        look = looking.look(request.GET.get("data_dir", "")) if may_look else None
+        return super().add_view(request, form_url, {"look": look, **(extra_context or {})})
 
     @staticmethod
     def _given_pk(request: HttpRequest) -> int:
@@ -188,7 +187,7 @@ class GameServerAdmin(PanelAdmin[GameServer]):
             run, _is_new = enqueue("mod_scan", user=request.user, server=obj.pk)
             request.started_run = run  # type: ignore[attr-defined]  # read when answering
         if not change and form.found is not None:
-            request.found_words = found_words(form.found)  # type: ignore[attr-defined]  # likewise
+            request.found_words = looking.in_words(form.found)  # type: ignore[attr-defined]  # likewise
 
     def response_add(self, request: HttpRequest, obj: GameServer, post_url_continue: str | None = None) -> HttpResponse:
         found = getattr(request, "found_words", "")
@@ -215,6 +214,14 @@ class GameServerAdmin(PanelAdmin[GameServer]):
             ngettext("mod in vsadmin's list", "mods in vsadmin's list", count): count,
         }
         return [str(server) for server in servers], going, set(), []
+
+
+def _named(held: dict[str, Hold], server: GameServer) -> list[Hold]:
+    """The holds with their mods' names; what isn't installed now goes by its id."""
+    names = dict(server.installed_mods.filter(modid_key__in=held).values_list("modid_key", "name"))
+    for key, hold in held.items():
+        hold.name = names.get(key, hold.modid)  # type: ignore[attr-defined]  # for the page
+    return list(held.values())
 
 
 def _count_link(server: GameServer, count: int, state: str = "", tone: str = "") -> SafeString:

@@ -146,6 +146,8 @@ def _before_asking(operation: Operation, plan: Plan | None, options: dict[str, A
         return operation.message or "The plan couldn't be made.", FAILURE
     if not plan.may_run:
         return planwords.refusal(plan), FAILURE
+    if options["dry_run"] and plan.lost:
+        return "Nothing was changed: this was a dry run. Not all of it can be fetched: see what is left alone.", FAILURE
     if options["dry_run"]:
         return "Nothing was changed: this was a dry run.", 0
     return None
@@ -190,9 +192,10 @@ def _stopped(operation: Operation) -> str:
 
 def _result(operation: Operation, **more: Any) -> Answer:
     left = _steps_left(operation)
-    failed = operation.state != Operation.State.DONE or bool(left)
+    lost = _lost(operation)
+    failed = operation.state != Operation.State.DONE or bool(left or lost)
     restart = _restart(operation)
-    text = "\n".join(part for part in (operation.message, left, restart) if part)
+    text = "\n".join(part for part in (operation.message, left, lost, restart) if part)
     more["restart_needed"] = bool(restart)
     return _answer(operation, text or str(operation.get_state_display()), FAILURE if failed else 0, **more)
 
@@ -204,6 +207,12 @@ def _restart(operation: Operation) -> str:
         return ""
     note = operation.server.restart_note.strip()
     return f"Restart the server to load it: {summary}." + (f"\n{note}" if note else "")
+
+
+def _lost(operation: Operation) -> str:
+    """What was asked for and couldn't be fetched when the plan was made, one a line."""
+    plan = plans.plan_from_json(operation.plan) if operation.plan else Plan()
+    return "\n".join(f"  - not done: {one}" for one in plan.lost)
 
 
 def _steps_left(operation: Operation) -> str:

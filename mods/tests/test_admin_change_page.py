@@ -57,13 +57,13 @@ def test_the_plan_says_all_of_each_step(admin_client: Client, server: GameServer
     text = words(page(admin_client, make_change(server, plan=plan)))
     for expected in (
         "1 new mod, 1 update, 1 back to an older version, 1 removed, 1 disabled.",
-        "4.0 MB to download, in 2 files.",
+        "4 MiB to download, in 2 files.",
         "Nothing has been changed yet.",
         "All of these or none",
-        "update Alpha 1.0.0 → to 1.1.0 2.0 MB, to download compatible",
+        "update Alpha 1.0.0 → to 1.1.0 2 MiB, to download compatible",
         "alpha · 1.1.0 is recommended for 1.21.5. It is two days old.",
-        "install Lib 2.0.0 2.0 MB, in the cache not verified",
-        "roll back Beta 2.0.0 → to 1.5.0 2.0 MB, to download incompatible",
+        "install Lib 2.0.0 2 MiB, in the cache not verified",
+        "roll back Beta 2.0.0 → to 1.5.0 2 MiB, to download incompatible",
         "remove Gamma 1.0.0",
         "its old file is kept",
         "disable Delta 1.0.0",

@@ -32,7 +32,7 @@ def make_run() -> RefreshRun:
 def test_the_list(admin_client: Client) -> None:
     make_run()
     text = admin_client.get("/admin/mods/refreshrun/").text
-    for expected in ("118", "113", "completed", "1 min 15 s", "2.0\xa0KB"):
+    for expected in ("118", "113", "completed", "1 min 15 s", "2 KiB"):
         assert expected in text, expected
 
 

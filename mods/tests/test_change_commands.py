@@ -210,6 +210,23 @@ def test_a_failed_download_is_1_and_says_what_was_not_done(
     assert files(public) == ["alpha.zip", "homemade.zip"]
 
 
+@pytest.mark.parametrize("how", [("alpha", "gamma"), ("--all",)])
+def test_one_of_several_that_cannot_be_fetched_is_1_and_is_named(
+    public: ServerDir, database: ModDatabase, how: tuple[str, ...]
+) -> None:
+    public.add_zip("gamma.zip", modid="gamma", name="Gamma", version="1.0.0")
+    inventory.scan_all()
+    refresh.refresh()
+    release = Release.objects.get(modid="gamma")
+    database.fault(f"/download/{release.file_id}", "404")
+    code, _out, err = run("update_mods", *how, "--dry-run")
+    assert (code, "Not all of it can be fetched" in err) == (1, True)
+    code, _out, err = run("update_mods", *how, "--yes")
+    assert code == 1
+    assert "not done: Gamma 1.3.0 can't be had: The mod database no longer has the file of" in err
+    assert files(public) == ["alpha_1.2.0.zip", "gamma.zip", "homemade.zip"]
+
+
 # --- Ctrl-C
 
 

@@ -14,9 +14,10 @@ from django_q.models import OrmQ
 from cache.tests.test_processes import together
 from conftest import Events, ServerDir, eventually
 from mods import carrying, keeping, operations, placing, plans, tasks, turns
-from mods.models import GameServer, InstalledMod, KeptCopy, Operation
+from mods.models import ClaimedModId, GameServer, InstalledMod, KeptCopy, Operation
 from mods.plans import Plan, Unmet
 from mods.tests.changes import World, sha256
+from mods.tests.rows import install, make_mod
 from mods.wishes import Target, Wish
 from vsadmin import schedules
 from vsadmin.lib import locks
@@ -55,6 +56,22 @@ def waiting_tasks() -> list[str]:
 )
 def test_titles_say_what_is_wanted(world: World, wish: Wish, title: str) -> None:
     assert operations._title(wish) == title
+
+
+def test_titles_name_mods_as_people_know_them(world: World) -> None:
+    install(world.server, "carryon", name="Carry On")
+    mods = [make_mod(modid, name=name, alias=modid) for modid, name in (("wind", "Windwright"), ("twice", "Twice"))]
+    ClaimedModId.objects.create(key="wind", mod=mods[0])
+    for mod in mods:
+        ClaimedModId.objects.create(key="twice", mod=mod)
+    for target, named in (
+        (Target(modid="CarryOn", version="1.2.0"), "Carry On 1.2.0"),
+        (Target(modid="wind"), "Windwright"),
+        (Target(alias="wind"), "Windwright"),
+        (Target(modid="twice"), "twice"),
+        (Target(alias="nobody"), "nobody"),
+    ):
+        assert operations._title(Wish("install", (target,))) == f"Install {named}"
 
 
 def test_asking_writes_down_who_and_what(world: World) -> None:

@@ -144,6 +144,13 @@ def test_nothing_to_do_is_said(stage: Stage) -> None:
     assert (operation.state, operation.message) == ("done", "Nothing to do. Everything is up to date.")
 
 
+def test_a_list_that_the_server_has_already_is_said_to_match(stage: Stage) -> None:
+    stage.put(stage.release("one", "1.0.0"))
+    operation = stage.ready().ask("align", "one@1.0.0")
+    planning.make(operation)
+    assert (operation.state, operation.message) == ("done", "Nothing to do. Public matches the list.")
+
+
 def test_a_plan_cancelled_meanwhile_stays_cancelled(stage: Stage) -> None:
     outdated(stage, "one")
     operation = stage.ready().ask("update")

@@ -182,7 +182,7 @@ def test_a_log_that_says_nothing_of_mods_is_no_alarm(server: GameServer) -> None
     assert not found.any
 
 
-def test_many_servers_are_told_in_two_queries() -> None:
+def test_many_servers_are_told_in_three_queries() -> None:
     servers = [make_server(f"Server{number}") for number in range(5)]
     for server in servers[1:]:
         install(server, "a")
@@ -191,10 +191,54 @@ def test_many_servers_are_told_in_two_queries() -> None:
     install(servers[2], "b")
     with CaptureQueriesContext(connection) as queries:
         found = starts.for_servers(servers)
-    assert len(queries) == 2
+    assert len(queries) == 3
     assert {pk: keys(one) for pk, one in found.items()} == {
         server.pk: {"added": ["b"]} if server == servers[2] else {} for server in servers
     }
+
+
+def noted(server: GameServer, minutes_ago: float = 5) -> FolderState:
+    """What a scan writes when the set changed."""
+    mods = modset.to_json(starts._entries([server])[server.pk])
+    return FolderState.objects.create(server=server, seen_at=timezone.now() - timedelta(minutes=minutes_ago), mods=mods)
+
+
+def test_what_was_worked_out_once_is_not_worked_out_again() -> None:
+    servers = [make_server(f"Server{number}") for number in range(3)]
+    for server in servers:
+        install(server, "a")
+        noted(server)
+        note_start(server)
+    install(servers[1], "b")
+    noted(servers[1], minutes_ago=1)
+    first = starts.for_servers(servers)
+    assert [keys(first[server.pk]) for server in servers] == [{}, {"added": ["b"]}, {}]
+    with CaptureQueriesContext(connection) as queries:
+        assert starts.for_servers(servers) == first
+    assert len(queries) == 1
+    install(servers[1], "c")
+    noted(servers[1], minutes_ago=0)
+    assert keys(starts.for_servers(servers)[servers[1].pk]) == {"added": ["b", "c"]}
+
+
+def test_several_at_once_are_told_what_each_is_told_alone() -> None:
+    """As started, changed since, changed and changed back, nobody watched, never started: each way to be told."""
+    same, changed, back, unwatched, unstarted = (make_server(f"Server{number}") for number in range(5))
+    for server in (same, changed, back, unwatched, unstarted):
+        install(server, "a", "1.0.0", sha256="a" * 64)
+        noted(server)
+    for server in (same, changed, back):
+        note_start(server)
+    note_start(unwatched, known=False, loaded=["game", "b"])
+    for server in (changed, back):
+        InstalledMod.objects.filter(server=server).update(version="2.0.0", sha256="b" * 64)
+        noted(server, minutes_ago=2)
+    InstalledMod.objects.filter(server=back).update(version="1.0.0", sha256="a" * 64)
+    noted(back, minutes_ago=1)
+    servers = [same, changed, back, unwatched, unstarted]
+    found = starts.for_servers(servers)
+    assert found == {server.pk: starts.restart_needed(server) for server in servers}
+    assert [found[server.pk].any for server in servers] == [False, True, False, True, False]
 
 
 def test_failures_are_those_of_the_latest_start(server: GameServer) -> None:

@@ -6,6 +6,9 @@
   const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
   const dayAndClock = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" });
 
+  const weekday = new Intl.DateTimeFormat(undefined, { weekday: "short", hour: "2-digit", minute: "2-digit" });
+  const DAY = 86400000;
+
   function localTimes(root) {
     root.querySelectorAll("time[datetime]").forEach((element) => {
       const moment = new Date(element.dateTime);
@@ -13,7 +16,9 @@
       element.title = full.format(moment);
       if (!element.dataset.clock) return;
       const today = moment.toDateString() === new Date().toDateString();
-      element.textContent = (today ? clock : dayAndClock).format(moment);
+      const age = Date.now() - moment.getTime();
+      const lately = element.dataset.clock === "weekday" && age > 0 && age < 6 * DAY;
+      element.textContent = (today ? clock : lately ? weekday : dayAndClock).format(moment);
     });
   }
 

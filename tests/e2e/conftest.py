@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.test import Client
 from django.utils import timezone
 from django.utils.module_loading import import_string
-from playwright.sync_api import BrowserContext, ConsoleMessage, Page, expect
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Dialog, Page, Request, WebError, expect
 from pytest_django.live_server_helper import LiveServer
 
 from mods import turns
@@ -44,9 +45,33 @@ def browser_type_launch_args() -> dict[str, Any]:
     return {"executable_path": CHROMIUM, "args": [f"--{switch}" for switch in switches.split()]}
 
 
+@pytest.fixture(scope="session")
+def shared_context(browser: Browser) -> Iterator[BrowserContext]:
+    """One for all tests of this process: styles and scripts are fetched and compiled once."""
+    context = browser.new_context(reduced_motion="reduce")
+    context.set_default_timeout(10_000)
+    yield context
+    context.close()
+
+
 @pytest.fixture
-def complaints(context: BrowserContext) -> Iterator[list[str]]:
-    """What the browser complains of: errors and warnings of the console (CSP among them), errors in scripts.
+def context(shared_context: BrowserContext, live_server: LiveServer) -> Iterator[BrowserContext]:
+    """As new: no pages, no cookies, nothing stored; only the browser's cache of static files stays."""
+    shared_context.clear_cookies()
+    yield shared_context
+    for page in shared_context.pages[1:]:
+        page.close()
+    for page in shared_context.pages:
+        shared_context.new_cdp_session(page).send(
+            "Storage.clearDataForOrigin", {"origin": live_server.url, "storageTypes": "local_storage"}
+        )
+        page.close()
+
+
+@pytest.fixture
+def complaints(context: BrowserContext, live_server: LiveServer) -> Iterator[list[str]]:
+    """What the browser complains of: errors and warnings of the console (CSP among them), errors in scripts, dialogs,
+    and whatever it loads from elsewhere.
 
     Any that is left at the end fails the test; one that expects some takes them off the list.
     """
@@ -56,25 +81,39 @@ def complaints(context: BrowserContext) -> Iterator[list[str]]:
         if message.type in {"error", "warning"}:
             found.append(f"{message.type}: {message.text}")
 
-    context.on("console", hear)
-    context.on("weberror", lambda error: found.append(f"script: {error.error}"))
+    def hear_error(error: WebError) -> None:
+        found.append(f"script: {error.error}")
+
+    def hear_dialog(dialog: Dialog) -> None:
+        found.append(f"dialog: {dialog.message}")
+        dialog.dismiss()
+
+    def hear_request(request: Request) -> None:
+        if not request.url.startswith((live_server.url, "data:")):
+            found.append(f"from elsewhere: {request.url}")
+
+    listeners = {"console": hear, "weberror": hear_error, "dialog": hear_dialog, "request": hear_request}
+    for name, listener in listeners.items():
+        context.on(name, listener)  # type: ignore[call-overload]  # each name goes with its own listener
     yield found
+    for name, listener in listeners.items():
+        context.remove_listener(name, listener)
     assert not found
+
+
+def log_in(context: BrowserContext, user: User, url: str) -> None:
+    """Give the browser a session of theirs; typing the password is `test_main_job`'s business."""
+    client = Client()
+    client.force_login(user)
+    context.add_cookies([{"name": "sessionid", "value": client.cookies["sessionid"].value, "url": url}])
 
 
 @pytest.fixture
 def panel(live_server: LiveServer, complaints: list[str], context: BrowserContext) -> Page:
-    """A page of somebody who may do everything, logged in; addresses are relative to the panel."""
-    User.objects.create_superuser("admin", "", "a good password")
+    """A page of somebody who may do everything, logged in; nothing is opened in it yet."""
     Worker.write(beat_at=timezone.now())
-    page = context.new_page()
-    page.set_default_timeout(10_000)
-    page.goto(f"{live_server.url}/admin/login/")
-    page.get_by_label("Username").fill("admin")
-    page.get_by_label("Password").fill("a good password")
-    page.get_by_role("button", name="Log in").click()
-    expect(page.get_by_role("navigation", name="Main")).to_be_visible()
-    return page
+    log_in(context, User.objects.create_superuser("admin", "", "a good password"), live_server.url)
+    return context.new_page()
 
 
 @pytest.fixture

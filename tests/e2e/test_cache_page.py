@@ -14,7 +14,6 @@ from pytest_django import Settings
 from cache.models import CacheDay, CacheEntry, KnownDigest
 from cache.tests.helpers import MIB, fetch, fill, numbers, path_of, put
 from tests.e2e.conftest import HandWorker
-from tests.e2e.test_every_page import _CLIPPED, _SMALL_TARGETS, WIDTHS, serious
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -46,13 +45,6 @@ def filled() -> CacheEntry:
         CacheDay(day=today - timedelta(days=ago), size_bytes=ago * MIB, hits=ago, misses=3) for ago in range(1, 25, 3)
     )
     return CacheEntry.objects.get(key="moddb:2")
-
-
-def addresses(entry: CacheEntry) -> list[str]:
-    pages = ("", "?q=nothing", "clear/", "trim/?limit_mb=2", "verify/", "what-would-go/?limit_mb=2")
-    alarm = KnownDigest.objects.alarmed().get(key=entry.key)
-    more = ("what-would-go/?limit_mb=x", f"{entry.pk}/change/", f"alarms/{alarm.pk}/")
-    return ["/admin/", *(LIST + page for page in (*pages, *more))]
 
 
 def test_the_cache_is_cleared_in_two_clicks(visit: Visit, filled: CacheEntry) -> None:
@@ -151,28 +143,3 @@ def test_selected_files_are_removed(visit: Visit) -> None:
     page.get_by_role("button", name="Remove", exact=True).click()
     expect(page.get_by_role("status")).to_contain_text("1 file removed")
     assert numbers() == set(range(59))
-
-
-def test_every_page_at_every_width(visit: Visit, filled: CacheEntry) -> None:
-    wrong = []
-    for address in addresses(filled):
-        page = visit(address)
-        for width in WIDTHS:
-            page.set_viewport_size({"width": width, "height": 900})
-            wrong += [f"{address} at {width}: {what}" for what in page.evaluate(_CLIPPED)]
-        page.set_viewport_size({"width": 390, "height": 800})
-        wrong += [f"{address}: {what}" for what in page.evaluate(_SMALL_TARGETS)]
-    assert not wrong
-
-
-def test_axe_finds_nothing_serious(visit: Visit, filled: CacheEntry) -> None:
-    found = []
-    for address in addresses(filled):
-        page = visit(address)
-        page.emulate_media(color_scheme="light")
-        found += [f"{address}, light: {what}" for what in serious(page)]
-        page.emulate_media(color_scheme="dark")
-        page.set_viewport_size({"width": 360, "height": 900})
-        found += [f"{address}, dark: {what}" for what in serious(page, "color-contrast")]
-        page.set_viewport_size({"width": 1280, "height": 900})
-    assert not found

@@ -94,14 +94,16 @@ def test_a_link_leads_to_the_filled_page(visit: Visit, worker: HandWorker, fille
     assert "libgamma_1.0.0.zip" not in filled.files()
 
 
-def test_update_all_then_roll_one_back(visit: Visit, worker: HandWorker, filled: Filled) -> None:
-    page = visit("/admin/mods/installedmod/")
+def test_update_all_in_two_clicks_then_roll_one_back(visit: Visit, worker: HandWorker, filled: Filled) -> None:
+    page = visit("/admin/")
     page.get_by_role("button", name="Update all…").click()
+    expect(page.locator("#change-box")).to_contain_text("The plan is being made")
     worker.work()
     expect(page.locator(".verdict-line")).to_have_text("2 updates.")
     page.get_by_text("What changed").first.click()
     expect(page.locator(".prose").first).to_have_text("New in alpha 1.1.0")
     page.get_by_role("button", name="Do it").click()
+    expect(page.locator("#change-box progress")).to_be_visible()
     worker.work()
     expect(page.locator(".verdict-line")).to_have_text("Done.")
     assert filled.files() == {"alpha_1.1.0.zip", "beta_1.1.0.zip"}

@@ -5,7 +5,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import pytest
-from playwright.sync_api import Page, expect
+from django.utils import timezone
+from playwright.sync_api import BrowserContext, Page, expect
 from pytest_django.live_server_helper import LiveServer
 
 from conftest import ServerDir, zip_of
@@ -13,6 +14,8 @@ from demo.moddb import ModDatabase
 from demo.moddb_data import DemoMod
 from mods.models import InstalledMod
 from tests.e2e.conftest import HandWorker
+from vsadmin import firstrun
+from vsadmin.lib.jobs.models import Worker
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -56,7 +59,8 @@ def test_from_login_to_what_needs_doing(
     monkeypatch.setattr("mods.discovery.find", list)
     page = visit("/admin/")
     expect(page.get_by_role("heading", level=1)).to_have_text("Welcome to vsadmin")
-    page.get_by_role("link", name="Add a server").click()
+    go_to(page, "Servers")
+    page.get_by_role("link", name="Add server").click()
 
     # Adding one: the folder is looked at while it is typed.
     page.get_by_label("Name").fill("Public")
@@ -83,6 +87,40 @@ def test_from_login_to_what_needs_doing(
     expect(page.locator(".verdict")).to_contain_text("The highest release that names 1.21.5 exactly.")
     page.get_by_text("What changed").first.click()
     expect(page.locator(".releases .prose").first).to_have_text("New things")
+
+
+def test_the_first_login_with_the_password_that_was_printed(
+    context: BrowserContext, complaints: list[str], live_server: LiveServer
+) -> None:
+    made = firstrun.ensure_administrator()
+    assert made is not None
+    Worker.write(beat_at=timezone.now())
+    page = context.new_page()
+    page.goto(live_server.url)
+    page.get_by_label("Username").fill(made.name)
+    page.get_by_label("Password").fill("not " + made.password)
+    page.get_by_role("button", name="Log in").click()
+    expect(page.get_by_role("alert")).to_contain_text("correct username and password")
+    page.get_by_label("Username").fill(made.name)
+    page.get_by_label("Password").fill(made.password)
+    page.get_by_role("button", name="Log in").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Welcome to vsadmin")
+
+    # A password of one's own, with which one logs in from then on.
+    page.get_by_text(made.name, exact=True).click()
+    page.get_by_role("link", name="Change password").click()
+    page.get_by_label("Old password").fill(made.password)
+    page.locator("#id_new_password1").fill("k4-long-and-odd")
+    page.locator("#id_new_password2").fill("k4-long-and-odd")
+    page.get_by_role("button", name="Change my password").click()
+    expect(page.get_by_role("heading", level=1)).to_contain_text("Password")
+    page.get_by_text(made.name, exact=True).click()
+    page.get_by_role("button", name="Log out").click()
+    page.get_by_role("link", name="Log in again").click()
+    page.get_by_label("Username").fill(made.name)
+    page.get_by_label("Password").fill("k4-long-and-odd")
+    page.get_by_role("button", name="Log in").click()
+    expect(page.get_by_role("navigation", name="Main")).to_be_visible()
 
 
 def test_check_for_updates_shows_progress_in_place(

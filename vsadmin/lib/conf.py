@@ -1,8 +1,8 @@
-"""Settings that the person running vsadmin gives: the environment, then the default; read at each use.
+"""Settings that the person running vsadmin gives: the environment, then what is stored, then the default.
 
-Modules declare theirs (`INTERVAL = conf.seconds("VS_…_INTERVAL", 3600, "…")`) and call `INTERVAL.get()`.
-A malformed value never raises here: `problems()` lists them for the system checks, which keep the
-program from starting with it.
+Modules declare theirs (`INTERVAL = conf.seconds("VS_…_INTERVAL", 3600, "…")`) and call `INTERVAL.get()` at each use.
+A malformed value never raises here: `problems()` lists the environment's for the system checks, which keep the program
+from starting with them; the doctor tells of those that were changed in the panel.
 """
 
 import math
@@ -43,10 +43,14 @@ class Setting(Generic[T]):
     default: T
     parse: Callable[[str], T]
     hint: str
+    #: In the panel too, where the environment doesn't say it.
+    changeable: bool = False
 
     def get(self) -> T:
         """The value now; the default where unset or malformed."""
         text = self.text()
+        if text is None and self.changeable:
+            text = _stored(self.name)
         if text is None:
             return self.default
         try:
@@ -70,14 +74,33 @@ class Setting(Generic[T]):
         return None
 
 
+def _nothing(name: str) -> str | None:
+    return None
+
+
+_stored: Callable[[str], str | None] = _nothing
 _declared: dict[str, Setting[object]] = {}
 
 
-def declare(name: str, default: T, parse: Callable[[str], T], hint: str) -> Setting[T]:
-    """Declare a setting, so that `problems()` checks it."""
-    setting = Setting(name, default, parse, hint)
+def use_store(stored: Callable[[str], str | None] = _nothing) -> None:
+    """From now on `stored` is asked for the text of settings that may be changed in the panel; by default nothing is.
+
+    It answers None where nothing is stored, is quick, and never raises.
+    """
+    global _stored
+    _stored = stored
+
+
+def declare(name: str, default: T, parse: Callable[[str], T], hint: str, *, changeable: bool = False) -> Setting[T]:
+    """Declare a setting, so that `problems()` checks it. `changeable`: in the panel too."""
+    setting = Setting(name, default, parse, hint, changeable)
     _declared[name] = setting  # type: ignore[assignment]  # Setting is read-only, so covariant in fact
     return setting
+
+
+def changeable() -> list[Setting[object]]:
+    """Every declared setting that may be changed in the panel."""
+    return [setting for setting in _declared.values() if setting.changeable]
 
 
 def problems() -> list[Problem]:
@@ -114,10 +137,10 @@ def path(text: str) -> Path:
         raise Malformed("that is no path that can be used.") from None
 
 
-def seconds(name: str, default: int, meaning: str) -> Setting[int]:
+def seconds(name: str, default: int, meaning: str, *, changeable: bool = False) -> Setting[int]:
     """Declare an interval in whole seconds; 0 switches its job off."""
     hint = f"Write a whole number of seconds, such as {name}={default}, or 0 to switch {meaning} off."
-    return declare(name, default, whole_number, hint)
+    return declare(name, default, whole_number, hint, changeable=changeable)
 
 
 def minutes(interval_seconds: int) -> int:

@@ -110,7 +110,7 @@ class _NoCookies(http.cookiejar.DefaultCookiePolicy):
 
 
 class Client:
-    """GET requests to a fixed set of origins.
+    """GET requests, and single POSTs, to a fixed set of origins.
 
     Safe to share among threads: they share one session and its pool of kept-alive connections, a semaphore
     lets `max_connections` calls run at a time, and further ones wait within their own deadline. A stream
@@ -163,6 +163,18 @@ class Client:
         """
         with self._call(deadline) as call:
             return self._retrying(call, lambda: self._get_once(call, _full_url(url, params), max_bytes))
+
+    def post(self, url: str, body: bytes, *, headers: Mapping[str, str], deadline: float) -> Answer:
+        """Send `body` once; the answer's status, whatever it is, and its headers. Its body isn't read: it is b"".
+
+        Nothing is retried and no redirect is followed: whoever calls knows what a repetition would do. `deadline`:
+        seconds until the answer's headers are there. Raises HttpError, with "timeout" and "broken" also where the
+        request may have arrived.
+        """
+        with self._call(deadline) as call:
+            response = self._send(call, requests.Request("POST", url, headers=dict(headers), data=body))
+            response.close()
+            return Answer(response.status_code, response.headers, b"", response.url)
 
     @contextmanager
     def stream(self, url: str, *, deadline: float, max_bytes: int) -> Iterator[Stream]:
@@ -233,16 +245,16 @@ class Client:
     def _open(self, call: Call, url: str) -> requests.Response:
         """The first answer that is no redirect, its body unread."""
         for hop in range(MAX_HOPS + 1):
-            response = self._send(call, url, redirected=hop > 0)
+            response = self._send(call, requests.Request("GET", url), redirected=hop > 0)
             if response.status_code not in REDIRECTS:
                 return response
             url = self._next_hop(call, response)
             self._discard(call, response)
         raise call.error(f"{call.host} redirects in circles, or more than {MAX_HOPS} times.", "redirect")
 
-    def _send(self, call: Call, url: str, *, redirected: bool) -> requests.Response:
+    def _send(self, call: Call, wanted: requests.Request, *, redirected: bool = False) -> requests.Response:
         try:
-            request = self._session.prepare_request(requests.Request("GET", url))
+            request = self._session.prepare_request(wanted)
             target = _prepared_origin(request.url or "")
         except (requests.RequestException, ValueError) as error:
             kind = "redirect" if redirected else "forbidden_address"

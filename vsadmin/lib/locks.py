@@ -1,6 +1,8 @@
 """Locks between processes: one holder at a time, freed by the system when the holder dies."""
 
+import fcntl
 import hashlib
+import os
 import threading
 import time
 from collections.abc import Iterator
@@ -10,6 +12,8 @@ from pathlib import Path
 from django.conf import settings
 from django.db import connection
 from filelock import FileLock, Timeout
+
+_here: dict[str, threading.Lock] = {}
 
 
 class Busy(Exception):
@@ -23,13 +27,49 @@ def hold(name: str, *, timeout: float = 0) -> Iterator[None]:
     `timeout` is in seconds: 0 doesn't wait, -1 waits for ever. Raises `Busy`. A file lock serves the processes of one
     machine; on PostgreSQL, where workers may run on several, an advisory lock stands beside it.
     """
+    end = time.monotonic() + timeout
+    with _among_threads(name, timeout):
+        left = timeout if timeout < 0 else max(0.0, end - time.monotonic())
+        try:
+            with FileLock(_file(name), timeout=left, mode=0o600), _across_hosts(name):
+                yield
+        except Timeout as error:
+            raise Busy(name) from error
+
+
+@contextmanager
+def _among_threads(name: str, timeout: float) -> Iterator[None]:
+    """Of one process: a file lock is asked for again and again, this one wakes whoever is next at once."""
+    lock = _here.setdefault(name, threading.Lock())
+    if not lock.acquire(timeout=timeout):
+        raise Busy(name)
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _file(name: str) -> Path:
     folder = Path(settings.VSADMIN_DATA_DIR) / "locks"
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return folder / f"{name}.lock"
+
+
+@contextmanager
+def share(name: str) -> Iterator[None]:
+    """Be one of those on this machine that have the lock together, for the block: nobody can `hold` it meanwhile.
+
+    Processes forked inside have it too, those that run another program don't. Raises `Busy` where somebody holds it.
+    """
+    descriptor = os.open(_file(name), os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
     try:
-        with FileLock(folder / f"{name}.lock", timeout=timeout, mode=0o600), _across_hosts(name):
-            yield
-    except Timeout as error:
-        raise Busy(name) from error
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise Busy(name) from None
+        yield
+    finally:
+        os.close(descriptor)
 
 
 @contextmanager

@@ -62,6 +62,25 @@ def clock(moment: datetime) -> SafeString:
     )
 
 
+def weekday(moment: datetime) -> SafeString:
+    """The same with the day: "21:04" of today, "Tue 21:04" of the last days, "3 Nov 21:04" of others."""
+    return format_html(
+        '<time datetime="{}" title="{}" data-clock="weekday">{}</time>',
+        moment.isoformat(),
+        exact(moment),
+        weekday_in_words(moment),
+    )
+
+
+def weekday_in_words(moment: datetime) -> str:
+    """That as plain text, in the machine's zone."""
+    local = timezone.localtime(moment)
+    days = (timezone.localdate() - local.date()).days
+    if days == 0:
+        return date_format(local, "H:i")
+    return date_format(local, "D H:i" if 0 < days < 7 else "j M H:i" if abs(days) < 300 else "j M Y H:i")
+
+
 def span(length: timedelta | None) -> str:
     """A span of time: "0.4 s", "12 s", "3 min 12 s", "1 h 4 min"; "" where there is none."""
     if length is None:

@@ -1,6 +1,7 @@
 """What the panel's templates say and draw with."""
 
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any
 
 from django import template
@@ -11,18 +12,20 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from heroicons.templatetags.heroicons import heroicon_mini, heroicon_outline
 
-from vsadmin.lib import html, times
+from vsadmin.lib import html, sizes, times
 
 register = template.Library()
 
 register.filter("web_link", html.web_link)
 register.filter("sanitised", html.sanitised)
 register.filter("with_command", html.with_command)
+register.filter("size", sizes.in_words)
 
 
 @register.simple_tag
+@cache
 def icon(name: str, size: int = 20) -> str:
-    """A heroicon beside a word; screen readers skip it."""
+    """A heroicon beside a word; screen readers skip it. Pages have some thirty of them."""
     draw = heroicon_mini if size <= 20 else heroicon_outline
     return draw(name, size=size, **{"aria-hidden": "true", "class": "icon"})
 

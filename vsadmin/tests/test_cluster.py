@@ -1,5 +1,6 @@
 """A real worker: it scans and refreshes on schedule, through an outage, and stops when told to."""
 
+import fcntl
 import os
 import signal
 import subprocess
@@ -76,11 +77,15 @@ def make_due() -> None:
     Schedule.objects.filter(name="mod_cache_refresh").update(next_run=timezone.now() - timedelta(seconds=1))
 
 
-def test_the_schedule_is_kept_through_an_outage(cluster: subprocess.Popen[bytes], mod_database: Any) -> None:
+def test_the_schedule_is_kept_through_an_outage(
+    cluster: subprocess.Popen[bytes], mod_database: Any, tmp_path: Path
+) -> None:
     eventually(lambda: InstalledMod.objects.outdated().exists(), within=90)
     mod = InstalledMod.objects.get()
     assert (mod.modid, mod.recommended) == ("alpha", "1.1.0")
     assert not Worker.load().is_silent
+    with pytest.raises(BlockingIOError), (tmp_path / "state" / "locks" / "running.lock").open() as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # nothing is restored under it
     assert Schedule.objects.filter(name="mod_cache_refresh").count() == 1
     eventually(lambda: runs() >= 1)
 
@@ -102,3 +107,5 @@ def test_the_schedule_is_kept_through_an_outage(cluster: subprocess.Popen[bytes]
     os.kill(cluster.pid, signal.SIGTERM)
     cluster.wait(timeout=30)
     eventually(lambda: not members_of(cluster.pid), within=10)
+    with (tmp_path / "state" / "locks" / "running.lock").open() as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -33,6 +33,7 @@ from vsadmin.doctor import Part
 from vsadmin.doctor_database import Looked, look_at_sqlite
 from vsadmin.findings import Finding, State, not_ok
 from vsadmin.lib.jobs.models import Worker
+from vsadmin.lib.stored.models import StoredSetting
 
 GIB = 1024**3
 
@@ -404,3 +405,12 @@ def test_settings_that_cannot_be_read(monkeypatch: pytest.MonkeyPatch) -> None:
     found = next(one for one in troubles("settings"))
     assert (found.state, "VS_MOD_SCAN_INTERVAL is 'soon'" in found.text) == (State.NOT_OK, True)
     assert found.remedy
+
+
+def test_settings_of_the_panel_that_cannot_be_read() -> None:
+    StoredSetting.objects.create(name="VS_MOD_SOAK_DAYS", text="a week")
+    StoredSetting.objects.create(name="VS_OF_ANOTHER_VERSION", text="whatever")
+    assert only_trouble("settings").text == (
+        "VS_MOD_SOAK_DAYS was set to “a week” in the panel, which can't be read: that is not a whole number. Its "
+        "default counts."
+    )

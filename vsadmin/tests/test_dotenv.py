@@ -13,7 +13,7 @@ from django.conf import settings
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
     """A copy of the code that settings need, so that a `.env` can lie beside manage.py."""
-    for name in ("vsadmin", "mods", "cache"):
+    for name in ("vsadmin", "mods", "cache", "events"):
         shutil.copytree(
             settings.BASE_DIR / name, tmp_path / name, ignore=shutil.ignore_patterns("tests", "__pycache__")
         )

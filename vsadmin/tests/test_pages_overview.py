@@ -1,15 +1,18 @@
 """The overview says first what needs doing, each with its button; its cost follows nothing."""
 
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from django.contrib.auth.models import User
+from django.contrib.auth.models import Permission, User
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from cache.models import CacheDay, CacheEntry, CacheTotals
+from conftest import ServerDir
 from mods import discovery
 from mods.models import RefreshRun
 from mods.tests.rows import install, install_many, make_server
@@ -49,7 +52,8 @@ def test_a_good_day(admin_client: Client) -> None:
     schedules.sync()
     text = page(admin_client)
     assert "<h1>All well.</h1>" in text
-    assert "1 server, 1 mod." in text
+    assert ">1 server</a>, " in text
+    assert ">1 mod</a>." in text
     assert "12 min ago" in text
 
 
@@ -71,7 +75,7 @@ def test_a_bad_day(admin_client: Client) -> None:
         "Gone can't be reached since",
         "There is no folder /srv/gone.",
         f'name="server" value="{gone.pk}"',
-        "1 installed release was retracted by its author.",
+        "1 installed release was retracted.",
         "Alpha 2.3.3",
         "1 update is recommended.",
         "Beta 1.0.0 → 1.1.0",
@@ -127,14 +131,68 @@ def test_no_server_shows_what_was_found(admin_client: Client, found: list[discov
 def test_no_server_and_nothing_found(admin_client: Client) -> None:
     text = page(admin_client)
     assert "Add your first server" in text
-    assert 'href="/admin/mods/gameserver/add/"' in text
+    assert 'action="/admin/mods/gameserver/add/"' in text
+    assert 'hx-get="/admin/mods/gameserver/look/"' in text, "it is looked at while somebody types"
+
+
+def test_the_first_server_is_looked_at_and_added_without_a_script(
+    admin_client: Client, server_dir: Callable[..., ServerDir]
+) -> None:
+    folder = server_dir()
+    folder.add_zip("alpha.zip", modid="alpha")
+    text = admin_client.get("/admin/", {"data_dir": str(folder.path), "name": "Public"}).text
+    assert "A server's data folder: game version 1.21.5, 1 mod." in text
+    assert f'value="{folder.path}"' in text
+    assert 'value="Public"' in text
+    assert "There is no folder /nowhere." in admin_client.get("/admin/", {"data_dir": "/nowhere"}).text
+    given = {"data_dir": str(folder.path), "name": "Public"}
+    text = admin_client.post("/admin/mods/gameserver/add/", given, follow=True).text
+    assert "Public is added: game version 1.21.5, 1 mod." in text
+
+
+def test_nothing_of_the_machine_is_told_to_who_may_not_add(client: Client, found: list[discovery.Found]) -> None:
+    found.append(discovery.Found(Path("/srv/vs/data"), mods=117))
+    viewer = User.objects.create_user("viewer", is_staff=True)
+    viewer.user_permissions.set(Permission.objects.filter(codename__in=["view_installedmod", "view_gameserver"]))
+    client.force_login(viewer)
+    text = client.get("/admin/", {"data_dir": "/etc"}).text
+    assert "Ask an administrator to add one." in text
+    assert "/srv/vs/data" not in text
+    assert "/etc" not in text
 
 
 def test_no_mods_yet(admin_client: Client) -> None:
     make_server()
     text = page(admin_client)
     assert "No mods yet" in text
+    assert 'href="/admin/mods/mod/"' in text.partition("No mods yet")[2]
+    assert 'href="/admin/mods/operation/install/"' in text
     assert "<code>/srv/public/Mods</code>" in text
+
+
+def test_the_cache_in_figures_and_by_day(admin_client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VS_MOD_CACHE_MAX_SIZE_MB", "500")
+    make_server()
+    today = timezone.now().date()
+    CacheTotals.objects.update_or_create(pk=1, defaults={"files": 212, "bytes": 380 * 1024**2})
+    for ago, hits, misses in ((0, 3, 1), (5, 1, 1), (29, 4, 2), (40, 0, 100)):
+        CacheDay.objects.create(day=today - timedelta(days=ago), hits=hits, misses=misses, saved_bytes=2 * 1024**2)
+    text = page(admin_client)
+    card = text.partition('id="cache-head"')[2]
+    assert ">212 files, 380 MiB of 500 MiB</a>" in card
+    assert f'<progress value="{380 * 1024**2}" max="{500 * 1024**2}"' in card
+    assert "Hit rate 67 % in 30 days" in card
+    assert "6 MiB not downloaded again" in card
+    assert 'role="img" aria-label="Hit rate by day: from 50 % to 75 %."' in card
+    assert card.count("<title>") == 14
+    assert card.count('href="/admin/cache/cacheentry/"') == 3
+
+
+def test_a_cache_that_nobody_asked_for_anything_has_no_chart(admin_client: Client) -> None:
+    CacheTotals.objects.update_or_create(pk=1, defaults={"files": 2, "bytes": 1024})
+    text = page(admin_client)
+    assert "Nothing was asked for in 30 days." in text
+    assert "Hit rate" not in text
 
 
 def test_without_rights_it_says_so(client: Client) -> None:
@@ -150,8 +208,9 @@ def test_running_and_recent_work(admin_client: Client) -> None:
     JobRun.objects.create(job="mod_scan", state=JobRun.State.RUNNING, done=3, total=9)
     JobRun.objects.create(job="mod_cache_refresh", state=JobRun.State.DONE, message="117 checked")
     text = page(admin_client)
-    assert "Running now" in text
+    assert "In the background" in text
     assert "3 of 9" in text
+    assert '<progress value="3" max="9"' in text
     assert "117 checked" in text
 
 
@@ -162,6 +221,7 @@ def test_queries_follow_neither_servers_nor_mods(admin_client: Client) -> None:
         return len(captured)
 
     server = make_server("S")
+    CacheTotals.objects.update_or_create(pk=1, defaults={"files": 1, "bytes": 1})
     install_many(server, 30)
     install(server, "alpha", retracted=True, problems=["x"], compatibility="incompatible")
     refreshed(5)
@@ -169,5 +229,9 @@ def test_queries_follow_neither_servers_nor_mods(admin_client: Client) -> None:
     for number in range(5):
         install_many(make_server(f"S{number}"), 100)
         refreshed(5)
+    CacheEntry.objects.bulk_create(
+        CacheEntry(key=f"moddb:{n}", title="x", file_name=f"{n}.zip", size=1, sha256="a" * 64) for n in range(300)
+    )
+    CacheTotals.objects.update(files=300)
     assert queries() == few
-    assert few <= 20
+    assert few <= 18

@@ -14,7 +14,10 @@ from vsadmin import roles
 
 pytestmark = pytest.mark.django_db
 
-_migration = importlib.import_module("vsadmin.migrations.0001_roles")
+_GROUPS, _MORE = "0001_roles", "0002_rights_of_events_and_settings"
+_make = importlib.import_module(f"vsadmin.migrations.{_GROUPS}").make_groups
+_give = importlib.import_module(f"vsadmin.migrations.{_MORE}").give_rights
+_EDITOR = SimpleNamespace(connection=connection)
 
 
 @pytest.fixture(autouse=True)
@@ -27,8 +30,9 @@ def rights_of(name: str) -> set[str]:
     return {f"{app}.{codename}" for app, codename in rows}
 
 
-def migrate(state: Any = apps) -> None:
-    _migration.make_groups(state, SimpleNamespace(connection=connection))
+def migrate(before: Any = apps, after: Any = apps) -> None:
+    _make(before, _EDITOR)
+    _give(after, _EDITOR)
 
 
 def test_each_group_has_its_rights() -> None:
@@ -48,15 +52,15 @@ def test_a_database_that_has_no_rights_yet() -> None:
     """As in a new one, where Django makes the rights only after the last migration; with the migration's models."""
     Permission.objects.all().delete()
     loader = MigrationLoader(connection)
-    migrate(loader.project_state(("vsadmin", "0001_roles")).apps)
+    migrate(*(loader.project_state(("vsadmin", name)).apps for name in (_GROUPS, _MORE)))
     for name, wanted in roles.TABLE.items():
         assert rights_of(name) == wanted, name
 
 
-def test_it_comes_after_all_that_it_knows() -> None:
-    """Where another migration brings a right of the table, this one depends on it or that one gives it."""
+def test_the_last_one_comes_after_all_that_it_knows() -> None:
+    """Where another app's migration brings a right of the table, the one that gives it depends on that."""
     loader = MigrationLoader(connection)
-    state = loader.project_state(("vsadmin", "0001_roles")).apps
+    state = loader.project_state(("vsadmin", _MORE)).apps
     known = {
         f"{model._meta.app_label}.{codename}"
         for model in state.get_models()
@@ -72,7 +76,7 @@ def test_a_second_time_changes_nothing() -> None:
     migrate()
     Group.objects.get(name=roles.VIEWER).permissions.clear()
     Group.objects.get(name=roles.OPERATOR).permissions.add(Permission.objects.get(codename="delete_keptcopy"))
-    migrate()
+    _make(apps, _EDITOR)
     assert rights_of(roles.VIEWER) == set()
     assert "mods.delete_keptcopy" in rights_of(roles.OPERATOR)
     assert Group.objects.count() == 3
@@ -81,7 +85,7 @@ def test_a_second_time_changes_nothing() -> None:
 def test_a_group_of_somebody_elses_making_stays_theirs() -> None:
     own = Group.objects.create(name=roles.OPERATOR)
     own.permissions.add(Permission.objects.get(codename="view_installedmod"))
-    migrate()
+    _make(apps, _EDITOR)
     assert rights_of(roles.OPERATOR) == {"mods.view_installedmod"}
     assert rights_of(roles.VIEWER) == roles.TABLE[roles.VIEWER]
 

@@ -1,18 +1,17 @@
 """The table of scheduled jobs follows the settings, whoever synchronises it and however often."""
 
-import subprocess
-import sys
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 import time_machine
-from django.conf import settings
+from django.core.management import call_command
 from django.utils import timezone
 from django_q.conf import Conf
 from django_q.models import Schedule
 from django_q.scheduler import scheduler
 
+from cache.tests.test_processes import together
 from conftest import Events
 from mods import inventory, refresh
 from mods.models import GameServer, RefreshRun
@@ -80,17 +79,9 @@ def test_surplus_rows_go(monkeypatch: pytest.MonkeyPatch) -> None:
     assert row().func == "mods.tasks.mod_cache_refresh"
 
 
-def test_eight_processes_at_once_leave_one_row(process_env: dict[str, str]) -> None:
-    command = [sys.executable, "manage.py", "sync_schedules"]
-    started = [
-        subprocess.Popen(
-            command, cwd=settings.BASE_DIR, env=process_env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-        )
-        for _ in range(8)
-    ]
-    for process in started:
-        output, _ = process.communicate(timeout=120)
-        assert process.returncode == 0, output.decode()
+@pytest.mark.django_db(transaction=True)
+def test_eight_processes_at_once_leave_one_row() -> None:
+    assert together(*[lambda: call_command("sync_schedules")] * 8) == [0] * 8
     assert Schedule.objects.filter(name=REFRESH).count() == 1
     assert Schedule.objects.count() == len(schedules.SCHEDULED)
 

@@ -19,6 +19,8 @@ class Server(ThreadingHTTPServer):
         self.routes = routes
         self.stopping = threading.Event()
         self.paths: list[str] = []
+        #: Of POSTs: their headers and their bodies.
+        self.posted: list[tuple[Mapping[str, str], bytes]] = []
         self.connections = 0
         super().__init__(("127.0.0.1", 0), Request)
 
@@ -60,6 +62,10 @@ class Request(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self.server.paths.append(self.path)
         self.server.routes[self.path.partition("?")[0]](self)
+
+    def do_POST(self) -> None:
+        self.server.posted.append((dict(self.headers), self.rfile.read(int(self.headers["Content-Length"]))))
+        self.do_GET()
 
     def write(self, data: bytes) -> None:
         self.wfile.write(data)

@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
-from django.template.defaultfilters import filesizeformat
 from django.utils.translation import gettext as _
 
 from vsadmin import backup
+from vsadmin.lib import sizes
 
 
 class Command(BaseCommand):
@@ -27,7 +27,7 @@ class Command(BaseCommand):
             made = backup.make(target)
         except backup.BackupError as error:
             raise CommandError(str(error)) from error
-        size = filesizeformat(target.stat().st_size)
+        size = sizes.in_words(target.stat().st_size)
         self.stdout.write(
             _("Backed up to %(file)s (%(size)s, %(kept)d kept copies).")
             % {"file": target, "size": size, "kept": made.kept_copies}

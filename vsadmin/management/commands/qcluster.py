@@ -6,6 +6,7 @@ from types import FrameType
 from typing import Any
 
 from django.core.checks import run_checks
+from django.db import InterfaceError, OperationalError
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django_q.cluster import Cluster
@@ -14,9 +15,12 @@ from django_q.management.commands import qcluster
 from cache.tasks import VERIFY
 from mods import operations
 from mods.tasks import SCAN
-from vsadmin import checks, schedules
+from vsadmin import checks, running, schedules, waiting
 from vsadmin.lib.jobs import runner
 from vsadmin.lib.jobs.models import Worker
+
+#: Exit code after Ctrl-C while the database is waited for, as shells know it.
+_INTERRUPTED = 130
 
 
 class StoppingCluster(Cluster):  # type: ignore[misc]  # django_q has no types
@@ -40,6 +44,25 @@ class Command(qcluster.Command):  # type: ignore[misc]  # django_q has no types
 
     def handle(self, *args: Any, **options: Any) -> None:
         self._check(warn=not options["no_warnings"])
+        self._wait_for_database()
+        try:
+            with running.running():  # and so do the processes that it starts, which go on after the end of this block
+                self._work(*args, **options)
+        except running.NotNow as problem:
+            self.stderr.write(str(problem))
+            sys.exit(1)
+
+    def _wait_for_database(self) -> None:
+        """A database that is down for a while doesn't use up the restarts that `up` grants."""
+        try:
+            waiting.for_database()
+        except (OperationalError, InterfaceError) as error:
+            self.stderr.write(_("The worker can't start, since the database doesn't answer: %s") % error)
+            sys.exit(1)
+        except KeyboardInterrupt:
+            sys.exit(_INTERRUPTED)
+
+    def _work(self, *args: Any, **options: Any) -> None:
         schedules.sync()
         Worker.write(beat_at=timezone.now())
         runner.recover_interrupted()

@@ -8,7 +8,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.utils.translation import gettext as _
 
-from vsadmin import backup
+from vsadmin import backup, running
 
 
 class Command(BaseCommand):
@@ -32,17 +32,14 @@ class Command(BaseCommand):
                     "vendor": held.vendor, "kept": held.kept_copies,
                 }
             )  # fmt: skip
-            if backup.is_running():
-                raise CommandError(
-                    _("vsadmin is running. Stop it first (a few minutes after that it counts as stopped).")
-                )
-            if not options["yes"] and not self._agreed():
-                raise CommandError(_("Nothing was changed."))
-            before = backup.default_name()
-            backup.make(before)
-            self.stdout.write(_("What was here is in %s.") % before)
-            backup.restore(source)
-        except backup.BackupError as error:
+            with running.stopped():
+                if not options["yes"] and not self._agreed():
+                    raise CommandError(_("Nothing was changed."))
+                before = backup.default_name()
+                backup.make(before)
+                self.stdout.write(_("What was here is in %s.") % before)
+                backup.restore(source)
+        except (backup.BackupError, running.NotNow) as error:
             raise CommandError(str(error)) from error
         self.stdout.write(_("Restored. Start vsadmin again: ./run.sh"))
 

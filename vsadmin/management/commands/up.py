@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 
 from mods import discovery, inventory, serverdir
 from mods.models import GameServer
-from vsadmin import address, checks, firstrun, supervisor
+from vsadmin import address, checks, firstrun, running, supervisor
 
 #: Exit code after Ctrl-C while things are being prepared, as shells know it.
 _INTERRUPTED = 130
@@ -35,6 +35,9 @@ class Command(BaseCommand):
         except firstrun.CannotStart as problem:
             self.stderr.write(_("vsadmin can't start: %s") % problem)
             code = 1
+        except running.NotNow as problem:
+            self.stderr.write(str(problem))
+            code = 1
         except KeyboardInterrupt:
             code = _INTERRUPTED
         if code:
@@ -42,7 +45,7 @@ class Command(BaseCommand):
 
     def _run(self) -> int:
         self._check()
-        with address.bind(settings.HOST.get(), settings.PORT.get()) as listening:
+        with running.running(), address.bind(settings.HOST.get(), settings.PORT.get()) as listening:
             firstrun.prepare_database(self._say)
             if firstrun.collect_static():
                 self._say(_("Brought the pages' static files together."))

@@ -1,0 +1,299 @@
+"""Whether an installed mod is ready for a game version, why, and what to do to get there. Pure.
+
+A mod counts as ready where it can be made so: by a release that names the game version, its own or a newer one.
+"""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+
+from django.utils.translation import gettext as _
+
+from mods import versions, wording
+from mods.versions import Compatibility
+
+#: Comes with the game; a minimum of these is a minimum of the game itself.
+BASE_GAME = frozenset({"game", "survival", "creative"})
+
+
+class Verdict(StrEnum):
+    """How a mod stands to a game version."""
+
+    READY = "ready"
+    NOT_VERIFIED = "not_verified"
+    BLOCKING = "blocking"
+
+
+class Do(StrEnum):
+    """What to do with a mod to get there."""
+
+    NOTHING = "nothing"
+    UPDATE = "update"
+    #: Not to be updated before the server is: what is recommended now isn't for the new game version.
+    HOLD = "hold"
+    #: It is held at a version that won't do.
+    UNHOLD = "unhold"
+    REPLACE = "replace"
+    REMOVE = "remove"
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A release of the mod, as `versions` wants it. `needs`: None where its file wasn't read."""
+
+    version: str
+    game_versions: Sequence[str] = ()
+    #: Or gone from the mod database: not to be had any more.
+    retracted: bool = False
+    needs: Mapping[str, str] | None = None
+    #: Its primary key.
+    release: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """What is known of an installed file. `version`: "" where the file tells none."""
+
+    version: str
+    offers: Sequence[Offer] = ()
+    #: What the installed file needs: modid → minimum version.
+    needs: Mapping[str, str] = field(default_factory=dict)
+    retracted: bool = False
+    retraction_reason: str = ""
+    #: Its release vanished from the mod database, without being retracted.
+    is_gone: bool = False
+    is_loaded: bool = True
+    is_held: bool = False
+    #: Whether the mod database has the mod, and whether it was asked at all.
+    is_known: bool = True
+    is_asked: bool = True
+    #: Of several files of one mod, whether this is the one that counts.
+    counts: bool = True
+    #: What is recommended for the server's present game version.
+    recommended: str = ""
+    #: Of another mod that claims the same id and has a release for the game version, a sentence; "" for none.
+    rival: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """`why` and `what` are sentences for people; `update` is the release to take where `do` says so."""
+
+    verdict: Verdict
+    do: Do
+    why: str
+    update: Offer | None = None
+    #: The best release for the game version that isn't older than the installed one, whether it is needed or not.
+    best: Offer | None = None
+    #: A prerelease that names the game version; nobody gets one unasked.
+    prerelease: str = ""
+    #: Of the installed file, with the game version.
+    compatibility: Compatibility = Compatibility.NOT_VERIFIED
+
+    @property
+    def version(self) -> str:
+        """What to update to; "" for nothing."""
+        return self.update.version if self.update else ""
+
+
+def judge(case: Case, game_version: str) -> Judgement:
+    """The mod by itself; what becomes of those that need it, `unmet` says."""
+    if not case.counts:
+        why = _("The same mod is here in another file, which is the one that counts.")
+        return Judgement(Verdict.READY, Do.REMOVE, why)
+    found = _judge(case, game_version)
+    return found if case.is_loaded else _asleep(found)
+
+
+def _judge(case: Case, game_version: str) -> Judgement:
+    own = _own(case)
+    fit = versions.compatibility(own.game_versions if own else (), game_version)
+    stuck = _stuck(case, own, fit, game_version)
+    best = _best(case, game_version)
+    known = Judgement(Verdict.READY, Do.NOTHING, "", best=best, compatibility=fit)
+    if fit is Compatibility.COMPATIBLE and not stuck and not case.is_gone:
+        return _ready(known, case, game_version)
+    words = {"version": case.version or _("The installed version"), "game": game_version}
+    here = stuck or _doubt(case, own, game_version)
+    known = replace(known, prerelease=_prerelease(case, game_version))
+    if best is not None and _follows(best, case):
+        names_it = versions.compatibility(best.game_versions, game_version) is Compatibility.COMPATIBLE
+        there = _there(best, game_version, names_it=names_it)
+        if case.is_held:
+            why = _("It is held. %(here)s %(there)s") % {"here": here, "there": there}
+            return replace(known, verdict=_stays(stuck), do=Do.UNHOLD, why=why)
+        verdict = Verdict.READY if names_it else Verdict.NOT_VERIFIED
+        return replace(known, verdict=verdict, do=Do.UPDATE, why=f"{there} {here}", update=best)
+    if not stuck:
+        return replace(known, verdict=Verdict.NOT_VERIFIED, why=here)
+    return replace(
+        known,
+        verdict=Verdict.BLOCKING,
+        do=Do.REPLACE if case.rival or case.is_known else Do.REMOVE,
+        why=" ".join([here, _("No other release is for %(game)s yet.") % words, case.rival]).strip(),
+    )
+
+
+def _ready(known: Judgement, case: Case, game_version: str) -> Judgement:
+    why = _("%(version)s names %(game)s exactly.") % {"version": case.version, "game": game_version}
+    now = next((one for one in case.offers if one.version == case.recommended), None)
+    if (
+        now is not None
+        and not case.is_held
+        and versions.newer(now.version, case.version)
+        and versions.compatibility(now.game_versions, game_version) is not Compatibility.COMPATIBLE
+    ):
+        why += " " + _("%s, which is recommended now, doesn't: don't update it before the server is.") % now.version
+        return replace(known, do=Do.HOLD, why=why)
+    return replace(known, why=why)
+
+
+def _asleep(found: Judgement) -> Judgement:
+    """What the game doesn't load stands in nobody's way."""
+    why = _("It is disabled: the game doesn't load it. %s") % found.why
+    do = Do.UPDATE if found.do is Do.UPDATE else Do.NOTHING
+    return replace(found, verdict=Verdict.READY, do=do, why=why.strip())
+
+
+def _stays(stuck: str) -> Verdict:
+    return Verdict.BLOCKING if stuck else Verdict.NOT_VERIFIED
+
+
+def _own(case: Case) -> Offer | None:
+    """The release that the installed version is; one still offered comes before one withdrawn."""
+    same = [one for one in case.offers if case.version and versions.same(one.version, case.version)]
+    return min(same, key=lambda one: one.retracted, default=None)
+
+
+def _best(case: Case, game_version: str) -> Offer | None:
+    """As `versions.recommended`; where there is none, the highest that names a later patch of the same series."""
+    if not case.version:
+        return None
+    offered = [one for one in case.offers if not one.retracted and not _wants_newer_game(one.needs, game_version)]
+    best = versions.recommended(offered, game_version, installed=case.version, installed_retracted=case.retracted)
+    if best is not None:
+        return best
+    near = [
+        one
+        for one in offered
+        if versions.newer(one.version, case.version)
+        and not versions.is_prerelease(one.version)
+        and wording.game_versions(one.game_versions)
+        and versions.compatibility(one.game_versions, game_version) is Compatibility.NOT_VERIFIED
+    ]
+    return versions.latest(near)
+
+
+def _follows(best: Offer, case: Case) -> bool:
+    """Whether it takes the installed one's place."""
+    if case.retracted and not versions.same(best.version, case.version):
+        return True
+    return versions.newer(best.version, case.version)
+
+
+def _stuck(case: Case, own: Offer | None, fit: Compatibility, game_version: str) -> str:
+    """Why the installed file won't do; "" where it may."""
+    if case.retracted:
+        reason = f": {case.retraction_reason.rstrip('.')}" if case.retraction_reason else ""
+        return _("%(version)s was retracted%(reason)s.") % {"version": case.version, "reason": reason}
+    if least := _wants_newer_game(case.needs, game_version):
+        return _("%(version)s needs game version %(least)s.") % {"version": case.version, "least": least}
+    if fit is Compatibility.INCOMPATIBLE and own is not None:
+        words = {"version": case.version, "listed": wording.game_versions(own.game_versions), "game": game_version}
+        return _("%(version)s names %(listed)s only, not the series of %(game)s.") % words
+    return ""
+
+
+def _doubt(case: Case, own: Offer | None, game_version: str) -> str:
+    """Why it can't be said whether the installed file will do."""
+    if case.is_gone:
+        return _("%s is gone from the mod database, so nothing more will be heard of it.") % case.version
+    if not case.is_asked:
+        return _("The mod database wasn't asked about it yet. Check for updates first.")
+    if not case.is_known:
+        return _(
+            "It isn't in the mod database, so nothing is known. Ask its author, or try it on a copy of the server."
+        )
+    if not case.version:
+        return _("Its file tells no version, so nothing is known. Try it on a copy of the server.")
+    if own is None:
+        return _("The mod database doesn't know %s of it, so nothing is known.") % case.version
+    listed = wording.game_versions(own.game_versions)
+    if not listed:
+        return _("The author of %s names no game versions.") % case.version
+    words = {"version": case.version, "listed": listed, "game": game_version}
+    return _("%(version)s names %(listed)s: the same series as %(game)s, so it will often do.") % words
+
+
+def _there(best: Offer, game_version: str, *, names_it: bool) -> str:
+    words = {"version": best.version, "game": game_version, "listed": wording.game_versions(best.game_versions)}
+    if names_it:
+        return _("%(version)s names %(game)s exactly.") % words
+    return _("No release names %(game)s yet; %(version)s names %(listed)s, the same series.") % words
+
+
+def _prerelease(case: Case, game_version: str) -> str:
+    """The highest newer prerelease that names the game version; "" for none."""
+    there = [
+        one
+        for one in case.offers
+        if versions.is_prerelease(one.version)
+        and versions.newer(one.version, case.version)
+        and versions.compatibility(one.game_versions, game_version) is Compatibility.COMPATIBLE
+    ]
+    found = versions.latest(there)
+    return found.version if found else ""
+
+
+def _wants_newer_game(needs: Mapping[str, str] | None, game_version: str) -> str:
+    """The game version that these needs ask for, where it is a later one than this; "" else."""
+    for key, minimum in (needs or {}).items():
+        if key.lower() in BASE_GAME and not versions.satisfies(game_version, str(minimum)):
+            return str(minimum)
+    return ""
+
+
+# --- mods that need others
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A mod that the game will load, as its judgement leaves it."""
+
+    name: str
+    judgement: Judgement
+    #: The version that will be there, and what it needs.
+    version: str
+    needs: Mapping[str, str]
+
+
+def unmet(standing: Mapping[str, Standing]) -> dict[str, str]:
+    """Of each mod (by lower-case modid) that isn't blocking itself: why it can't run on, because of one it needs.
+
+    A mod that needs such a one can't either. What isn't installed isn't spoken of: the server does without it now.
+    """
+    dependents: dict[str, list[str]] = defaultdict(list)
+    found: dict[str, str] = {}
+    for key, one in standing.items():
+        for needed, minimum in one.needs.items():
+            other = standing.get(needed.lower())
+            if other is None or needed.lower() in BASE_GAME or needed.lower() == key:
+                continue
+            dependents[needed.lower()].append(key)
+            best = max(
+                other.version, other.judgement.best.version if other.judgement.best else "", key=versions.sort_key
+            )
+            if key not in found and not versions.satisfies(best, minimum):
+                words = {"name": other.name, "minimum": minimum, "version": best}
+                found[key] = _("It needs %(name)s %(minimum)s; there is %(version)s for it.") % words
+    blocked = {key for key, one in standing.items() if one.judgement.verdict is Verdict.BLOCKING}
+    found = {key: why for key, why in found.items() if key not in blocked}
+    todo = [*blocked, *found]
+    while todo:
+        needed = todo.pop()
+        for key in dependents[needed]:
+            if key not in found and key not in blocked:
+                found[key] = _("It needs %s, which is blocking.") % standing[needed].name
+                todo.append(key)
+    return found
