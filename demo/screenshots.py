@@ -119,6 +119,7 @@ def _crashed(page: Page, demo: Demo) -> None:
         _plan(page, demo)
         page.get_by_role("button", name="Do it").click()
         expect(page.get_by_role("button", name="Roll back…")).to_be_visible()
+        page.wait_for_timeout(8000)  # it will seem to have been started five seconds before: with the new mods
         crash.crash(demo.public, datetime.now().astimezone())
         page.goto(demo.url)
     _until(page, "See the crash")

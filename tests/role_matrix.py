@@ -16,6 +16,9 @@ from django.urls import URLPattern, URLResolver, get_resolver
 from django.utils import timezone
 
 from cache.models import CacheEntry, KnownDigest
+from events.kinds import Kind
+from events.models import Event
+from events.models import Target as Told
 from mods.models import Crash, Hold, RefreshRun, ServerStart
 from mods.plans import Plan
 from mods.tests.change_rows import make_change, make_kept, replace
@@ -29,7 +32,7 @@ ANONYMOUS, SUPERUSER = "anonymous", "superuser"
 ROLES = (ANONYMOUS, roles.VIEWER, roles.OPERATOR, roles.ADMINISTRATOR, SUPERUSER)
 _PLACEHOLDER = re.compile(r"<(?:\w+:)?(\w+)>")
 #: Tables whose rows every visit may write.
-_OWN_BUSINESS = ("django_session", "axes_")
+_OWN_BUSINESS = ("django_session", "axes_", "events_read")
 
 
 @dataclass(frozen=True)
@@ -72,6 +75,8 @@ class World:
         self.alarm = KnownDigest.objects.create(
             key="moddb:2", sha256="a" * 64, refused_sha256="b" * 64, refused_at=timezone.now(), refusals=1
         )
+        self.event = Event.objects.create(kind=Kind.GAME_VERSION, key="1.22.0", title="Game version 1.22.0 is out")
+        self.told = Told.objects.create(name="Chat", form="discord", address="https://example.com/secret", kinds=[])
         self.group = Group.objects.create(name="Friends")
         self.user = User.objects.create_user("somebody", is_staff=True)
         self.root = User.objects.create_superuser("root")
@@ -101,6 +106,8 @@ class World:
             "mods/serverstart": self.start,
             "mods/crash": self.crash,
             "cache/cacheentry": self.entry,
+            "events/event": self.event,
+            "events/target": self.told,
             "auth/group": self.group,
             "auth/user": self.user,
         }
@@ -131,6 +138,8 @@ class World:
         place = {"server": str(self.server.pk)}
         yield Request("POST", "mods: install", "/admin/mods/operation/install/", {"target": "beta", **place})
         yield Request("POST", "catalogue: install", f"/admin/mods/mod/{self.mod.pk}/install/", place)
+        ready = {"version": "1.22.0", **place}
+        yield Request("POST", "get ready for a version", "/admin/mods/gameserver/readiness/", ready)
         lists = f"/admin/mods/gameserver/{self.server.pk}/lists/"
         yield Request("POST", "import a list", lists, {"text": "beta@1.0.0"})
         yield Request("POST", "import a list, removing others", lists, {"text": "beta@1.0.0", "remove_others": "on"})
@@ -144,6 +153,12 @@ class World:
         server = {"name": "Renamed", "data_dir": self.server.data_dir, "game_version_by_hand": "", "restart_note": ""}
         yield Request("POST", "rename a server", f"/admin/mods/gameserver/{self.server.pk}/change/", server)
         yield Request("POST", "delete a server", f"/admin/mods/gameserver/{self.server.pk}/delete/", {"post": "yes"})
+
+        target = {"name": "Mail", "form": "webhook", "address": "https://example.com/hook", "kinds": ["server_crashed"]}
+        yield Request("POST", "add a target", "/admin/events/target/add/", target)
+        yield Request("POST", "change a target", f"/admin/events/target/{self.told.pk}/change/", target)
+        yield Request("POST", "delete a target", f"/admin/events/target/{self.told.pk}/delete/", {"post": "yes"})
+        yield Request("POST", "change a setting", "/admin/system/settings/", {"VS_MOD_SOAK_DAYS": "5"})
 
     def _deeds_with_people(self) -> Iterator[Request]:
         words = {"usable_password": "true", "password1": "k4-long-and-odd", "password2": "k4-long-and-odd"}

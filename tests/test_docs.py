@@ -13,6 +13,7 @@ from django.conf import settings
 from django.core.management import get_commands, load_command_class
 from django.core.management.base import BaseCommand
 
+from demo.screenshots import SHOTS
 from vsadmin import checks  # declares every setting, as each start does
 from vsadmin.lib import conf
 
@@ -150,8 +151,14 @@ def test_the_files_that_the_architecture_names_are_there() -> None:
     assert set(named) <= there
 
 
-def test_pictures_are_small() -> None:
-    for picture in HOME.glob("docs/**/*.png"):
+def test_the_pictures_are_those_of_the_script_all_shown_and_small() -> None:
+    pictures = list(HOME.glob("docs/**/*.png"))
+    assert {picture.relative_to(HOME / "docs").as_posix() for picture in pictures} == {
+        f"screenshots/{shot.name}.png" for shot in SHOTS
+    }
+    shown = README.read_text()
+    for picture in pictures:
+        assert picture.relative_to(HOME).as_posix() in shown
         assert picture.stat().st_size < 300_000, picture.name
 
 
