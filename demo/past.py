@@ -176,6 +176,8 @@ def _do(deed: _Deed, now: datetime) -> None:
     )
     known = set(states.values_list("pk", flat=True))
     uses = dict(entries.values_list("pk", "last_accessed_at"))
+    told = _model("events", "Event")
+    last_told = told.order_by("pk").values_list("pk", flat=True).last() or 0
     with _as(deed.who), contextlib.suppress(*([CommandError] if deed.is_refused else [])):
         _run(deed.command, *deed.arguments, server=deed.server, yes=True, **deed.options)
     operation = operations.latest("pk")
@@ -185,6 +187,7 @@ def _do(deed: _Deed, now: datetime) -> None:
     _shift(operations.filter(pk=operation.pk), back, *moments)
     _shift(_model("mods", "Step").filter(operation=operation), back, "done_at")
     _shift(_model("mods", "KeptCopy").filter(operation=operation), back, "kept_at")
+    _shift(told.filter(pk__gt=last_told), back, "at", "recorded_at")
     for state in states.exclude(pk__in=known).order_by("pk"):
         states.filter(pk=state.pk).update(
             seen_at=when + timedelta(seconds=2), seen_before_at=when - timedelta(minutes=4)

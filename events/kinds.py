@@ -28,7 +28,7 @@ TONES = {
     Kind.RETRACTED: "bad",
     Kind.GONE: "warn",
     Kind.OTHER_BYTES: "bad",
-    Kind.RECOMMENDED: "info",
+    Kind.RECOMMENDED: "warn",
     Kind.FITS: "good",
     Kind.FITS_NO_MORE: "warn",
     Kind.GAME_VERSION: "info",
@@ -55,5 +55,5 @@ ICONS = {
     Kind.REFRESH_FAILING: "cloud",
 }
 
-#: What a new target is told unless somebody chooses otherwise: what a person should look at.
-WORTH_A_CALL = tuple(kind for kind in Kind if TONES.get(kind) in {"bad", "warn"})
+#: What a new target is told unless somebody chooses otherwise: what a person should look at. Updates can wait.
+WORTH_A_CALL = tuple(kind for kind in Kind if TONES.get(kind) in {"bad", "warn"} and kind is not Kind.RECOMMENDED)

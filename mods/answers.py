@@ -59,8 +59,11 @@ def store_details(lookup: Lookup, found: Sequence[moddb.ModDetails]) -> bool:
         return changed or before != (lookup.state, mod.pk, also)
 
 
-def mark_absent(lookup: Lookup) -> bool:
-    """Store that the modid is not in the mod database. What was known of it stays, its releases marked gone."""
+def mark_absent(lookup: Lookup, retracted: Collection[str] = ()) -> bool:
+    """Store that the modid is not in the mod database. What was known of it stays, its releases marked gone.
+
+    `retracted`: installed versions of which it was said just now that they are retracted.
+    """
     now = timezone.now()
     was_there, known_since = lookup.state == Lookup.State.FOUND, lookup.fetched_at
     with transaction.atomic():
@@ -74,7 +77,7 @@ def mark_absent(lookup: Lookup) -> bool:
             gone = Release.objects.filter(mod=lookup.mod_id, modid_key=lookup.key, gone_since=None)
             changed |= bool(gone.update(gone_since=now))
         if was_there:
-            news.of_gone(lookup, known_since)
+            news.of_gone(lookup, known_since, {*lookup.retractions, *retracted})
     return changed
 
 

@@ -31,6 +31,8 @@ HISTORY = 5
 MAX_CRASHES = 200
 #: An entry of the main log and one of the crash log that are no further apart tell of the same crash.
 _SAME = timedelta(minutes=2)
+#: Characters of what the game names that fit into a sentence; the rest stands on the crash's page.
+_LONGEST_BLAMED = 80
 #: Older than this, and from before the latest start known, a crash is history.
 _NEWS = timedelta(days=1)
 
@@ -411,7 +413,7 @@ def _with_times(told: Sequence[Story]) -> list[Story]:
 
 def blamed_in_words(crash: Crash) -> str:
     """The mod that the game names, such as "deepmining 0.9.4"; its own words where they name none that is known."""
-    text = crash.blamed
+    text = crash.blamed if len(crash.blamed) <= _LONGEST_BLAMED else f"{crash.blamed[:_LONGEST_BLAMED].rstrip()}…"
     if crash.blamed_key and text.count("@") == 1 and " " not in text:
         return text.replace("@", " ")
     return text if crash.blamed_key else f"“{text}”"

@@ -182,7 +182,7 @@ def read(path: Path, before: Position | None, *, now: float) -> Reading:
 
 def parse(text: str, written: date | None = None) -> tuple[Entry, ...]:
     """The entries of a crash log, or of a part of one. `written`: the day on which it was last changed; a date that
-    can be read in two ways is taken to be the one that isn't after it."""
+    can be read in two ways is taken to be the one that is next before it."""
     return tuple(entry for _place, entry in _entries(text, written))
 
 
@@ -343,8 +343,9 @@ def _head(line: str, written: date | None, *, has_version: bool) -> tuple[dateti
 def _moment(text: str, written: date | None) -> datetime | None:
     """A date as any machine's locale may write it; None where it can't be read.
 
-    With AM or PM the month comes first. Where dots or a slash leave it open which is the month, the day comes first,
-    unless that is after `written` and the other way isn't.
+    With AM or PM the month comes first. Where a slash leaves it open which is the month (a machine without any locale,
+    as in many containers, writes 12/05/2026 20:39:11 on 5 December), it is the reading that is next before `written`,
+    and the day comes first where nobody knows when that was.
     """
     match = _DATE.fullmatch(text)
     if match is None:
@@ -369,7 +370,7 @@ def _moment(text: str, written: date | None) -> datetime | None:
             found.append(moment)
     if written is not None and not match["half"]:
         latest = written + timedelta(days=1)  # of another zone
-        found.sort(key=lambda moment: moment.date() > latest)
+        found.sort(key=lambda moment: (moment.date() > latest, abs(moment.date() - written)))
     return found[0] if found else None
 
 

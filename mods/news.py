@@ -5,7 +5,7 @@ a mod was first seen is no news, retractions aside.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -130,12 +130,14 @@ def _compatibility(row: InstalledMod, before: Before, now: datetime) -> list[New
     ]
 
 
-def of_gone(lookup: Lookup, known_since: datetime | None) -> None:
+def of_gone(lookup: Lookup, known_since: datetime | None, retracted: Collection[str] = ()) -> None:
     """An id that was in the mod database, with details last fetched `known_since`, and isn't any more.
 
-    It is news where it is installed. Raises DatabaseError.
+    It is news where it is installed. The mod database denies a mod whose every release is retracted, too: where it
+    said of the installed version that it is `retracted`, that is the news. Raises DatabaseError.
     """
-    rows = list(InstalledMod.objects.filter(lookup=lookup).select_related("server"))
+    installed = InstalledMod.objects.filter(lookup=lookup).select_related("server")
+    rows = [row for row in installed if row.version not in retracted]
     if not rows:
         return
     servers = {row.server_id: row.server for row in rows}

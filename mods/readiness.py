@@ -49,6 +49,11 @@ class Finding:
         return self.row.kind == InstalledMod.Kind.FOLDER
 
     @property
+    def goes_back(self) -> bool:
+        """Whether what to update to is older: the installed one was retracted."""
+        return versions.newer(self.row.version, self.judgement.version)
+
+    @property
     def needs_something(self) -> bool:
         """Whether a person should look at it."""
         return self.do is not Do.NOTHING or self.verdict is not Verdict.READY

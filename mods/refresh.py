@@ -301,7 +301,8 @@ class _Refresh:
             except moddb.Cancelled:
                 continue
             except moddb.NotFound:
-                target.changed |= answers.mark_absent(target.lookup)
+                retracted = {version for _game_version, version, info in target.infos if info.retracted}
+                target.changed |= answers.mark_absent(target.lookup, retracted)
             except _UnaskableError:
                 target.unaskable = True
                 continue

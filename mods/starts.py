@@ -13,6 +13,8 @@ from typing import NamedTuple
 
 from django.db.models import F, OuterRef, QuerySet, Subquery
 from django.utils import formats, timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
@@ -21,7 +23,7 @@ from events.record import record
 from mods import modset, serverlog
 from mods.models import Crash, FolderState, GameServer, InstalledMod, ServerStart
 from mods.modset import Entry
-from vsadmin.lib import logs
+from vsadmin.lib import logs, times
 
 #: Ids that the log names and that are the game itself.
 BASE_GAME = frozenset({"game", "survival", "creative"})
@@ -295,6 +297,18 @@ class Difference:
         """Such as "3 changed, 1 added since the server started at 20:04"; "" where a restart would change nothing."""
         if self.started_at is None or not self.any:
             return ""
+        return _("%(changes)s since the server started %(when)s") % {
+            "changes": self._changes(),
+            "when": _when(self.started_at),
+        }
+
+    def shown(self) -> SafeString | str:
+        """The same for a page, whose reader may be in another zone than the server."""
+        if self.started_at is None or not self.any:
+            return ""
+        return format_html(_("{} since the server started {}"), self._changes(), times.ago(self.started_at))
+
+    def _changes(self) -> str:
         counts = (
             (len(self.changed), ngettext("%d changed", "%d changed", len(self.changed))),
             (len(self.added), ngettext("%d added", "%d added", len(self.added))),
@@ -302,10 +316,7 @@ class Difference:
             (len(self.enabled), ngettext("%d enabled", "%d enabled", len(self.enabled))),
             (len(self.disabled), ngettext("%d disabled", "%d disabled", len(self.disabled))),
         )
-        return _("%(changes)s since the server started %(when)s") % {
-            "changes": ", ".join(words % count for count, words in counts if count),
-            "when": _when(self.started_at),
-        }
+        return ", ".join(words % count for count, words in counts if count)
 
 
 def _when(moment: datetime) -> str:

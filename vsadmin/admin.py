@@ -22,7 +22,8 @@ from mods import figures, rights
 from vsadmin import dashboard, jobpages, settingspage, systempage
 from vsadmin.lib import demo
 from vsadmin.lib.jobs.models import Worker
-from vsadmin.users import GuardedUsers, record_own_password
+from vsadmin.login import LoginForm
+from vsadmin.users import GuardedUsers, PlainForms, record_own_password
 
 #: Apps whose own admin pages aren't offered: a schedule of django-q2 may name any function, `os.system` included.
 _UNREGISTERED_APPS = {"django_q"}
@@ -30,11 +31,11 @@ _UNREGISTERED_APPS = {"django_q"}
 _ADJUSTED: dict[str, dict[str, Any]] = {
     "auth.User": {
         "readonly_fields": ("last_login", "date_joined"),
-        "list_display": ("username", "email", "is_active", "is_staff", "is_superuser", "last_login"),
+        "list_display": ("username", "email", "shown_role", "shown_state", "shown_login"),
     }
 }
 #: What goes before other apps' pages.
-_GUARDS: dict[str, type[admin.ModelAdmin[Any]]] = {"auth.User": GuardedUsers}
+_GUARDS: dict[str, type[admin.ModelAdmin[Any]]] = {"auth.User": GuardedUsers, "auth.Group": PlainForms}
 #: Where the address of a whole app leads.
 _APP_PAGES = {
     "mods": "admin:mods_installedmod_changelist",
@@ -123,6 +124,7 @@ class PanelSite(admin.AdminSite):
     site_header = site_title = "vsadmin"
     site_url = None
     enable_nav_sidebar = False
+    login_form = LoginForm
 
     def register(
         self,
@@ -193,7 +195,7 @@ class PanelSite(admin.AdminSite):
     def password_change(  # type: ignore[override]  # the stubs know no redirect
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        response = super().password_change(request, extra_context)
+        response = super().password_change(request, {"title": _("Change password"), **(extra_context or {})})
         if request.method == "POST" and response.status_code == 302:
             record_own_password(request)
         return response

@@ -147,7 +147,7 @@ def _cards(
             server,
             page.replace("/0/", f"/{server.pk}/"),
             _facts(f"{mods_url}?server={server.pk}", counted.get(server.pk, figures.Figures())),
-            differences[server.pk].summary(),
+            differences[server.pk].shown(),
         )
         for server in servers
     ]

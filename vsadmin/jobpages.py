@@ -246,7 +246,7 @@ def system_page(site: admin.AdminSite) -> Callable[[HttpRequest], HttpResponse]:
         runs = list(JobRun.objects.select_related("asked_by")[:SHOWN_RUNS])
         context = {
             **site.each_context(request),
-            "title": _("System"),
+            "title": _("Background jobs"),
             "jobs": job_rows(request),
             "runs": [(run, title_of(run.job)) for run in runs],
         }

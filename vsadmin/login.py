@@ -13,6 +13,7 @@ from axes.models import AccessAttempt
 from axes.signals import user_locked_out
 from django.conf import settings
 from django.contrib import admin
+from django.contrib.admin.forms import AdminAuthenticationForm
 from django.contrib.auth import get_user_model
 from django.dispatch import receiver
 from django.http import HttpRequest, HttpResponse
@@ -20,6 +21,7 @@ from django.template.response import TemplateResponse
 from django.utils import timezone
 from django.utils.cache import add_never_cache_headers
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from vsadmin.lib import conf, logs
 
@@ -47,6 +49,19 @@ TRUSTED_PROXIES = conf.declare(
     _networks,
     "Write the addresses of your reverse proxies, such as VSADMIN_TRUSTED_PROXIES=127.0.0.1,192.0.2.7.",
 )
+
+
+class LoginForm(AdminAuthenticationForm):
+    """Django's, in the panel's words."""
+
+    error_messages = {
+        **AdminAuthenticationForm.error_messages,
+        "invalid_login": gettext_lazy("Wrong username or password, or the account may not log in here."),
+    }
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.label_suffix = ""
 
 
 # --- whose failures are counted together

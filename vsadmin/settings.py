@@ -316,6 +316,8 @@ SECURE_HSTS_SECONDS = 30 * 24 * 3600 if _behind_tls else 0
 SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
 SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
+# Browsers heed it on trustworthy origins only, and complain of it on each page elsewhere.
+SECURE_CROSS_ORIGIN_OPENER_POLICY = None if ALLOW_HTTP.get() else "same-origin"
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if CSRF_TRUSTED_ORIGINS else None
 X_FRAME_OPTIONS = "DENY"
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 20_000  # "select all" on a long list

@@ -50,6 +50,8 @@ class Todo:
     buttons: tuple[crash_words.Button, ...] = ()
     #: Servers on which all updates may be planned from here.
     updatable: tuple[GameServer, ...] = ()
+    #: The sign of what is to be done, where it is neither trouble nor an update.
+    icon: str = ""
 
 
 @dataclass(frozen=True)
@@ -98,6 +100,7 @@ def _crash(request: HttpRequest, story: crashes.Story) -> Todo:
         reverse("admin:mods_crash_change", args=[story.crash.pk]) if may_see else "",
         _("See the crash"),
         buttons=tuple(crash_words.buttons(request, story)),
+        icon="fire",
     )
 
 
@@ -241,14 +244,17 @@ def _restart(server: GameServer, difference: starts.Difference) -> Todo:
     return Todo(
         "warn",
         _("%s needs a restart.") % server.name,
-        _with_note(difference.summary(), server.restart_note.strip()),
+        _with_note(difference.shown(), server.restart_note.strip()),
         reverse("admin:mods_gameserver_change", args=[server.pk]),
         _("See what differs"),
+        icon="arrow-path",
     )
 
 
 def _with_note(summary: str, note: str) -> str:
-    return format_html("{}. {} <code>{}</code>", summary, _("To restart it:"), note) if note else f"{summary}."
+    if not note:
+        return format_html("{}.", summary)
+    return format_html("{}. {} <code>{}</code>", summary, _("To restart it:"), note)
 
 
 def _plans(waiting: Iterable[Operation]) -> list[Todo]:
@@ -260,6 +266,7 @@ def _plans(waiting: Iterable[Operation]) -> list[Todo]:
             format_html(_("Asked for by {} {}."), one.asked_by_name or _("somebody"), times.ago(one.asked_at)),
             reverse("admin:mods_operation_change", args=[one.pk]),
             _("Look at it"),
+            icon="clipboard-document-check",
         )
         for one in waiting
     ]
@@ -272,4 +279,5 @@ def _unknown_version(server: GameServer) -> Todo:
         _("It is read from the server's log. Start the server once, or set the version by hand."),
         reverse("admin:mods_gameserver_change", args=[server.pk]) + "#settings",
         _("Set it"),
+        icon="question-mark-circle",
     )

@@ -4,14 +4,52 @@ from typing import Any
 
 from django.contrib import admin
 from django.contrib.auth.models import User
+from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
-from vsadmin.lib import adminlog
+from vsadmin.lib import adminlog, times
+from vsadmin.lib.modeladmin import tag
 
 
-class GuardedUsers(admin.ModelAdmin):  # type: ignore[type-arg]  # Django's takes its argument for type checkers only
+class _PlainLabels:
+    """Goes before a form: its labels end without a colon, as all of the panel's do."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.label_suffix = ""
+
+
+class PlainForms(admin.ModelAdmin):  # type: ignore[type-arg]  # Django's takes its argument for type checkers only
+    """Goes before Django's own pages of accounts."""
+
+    def get_form(self, *args: Any, **kwargs: Any) -> Any:
+        form = super().get_form(*args, **kwargs)
+        return type(form.__name__, (_PlainLabels, form), {})
+
+
+class GuardedUsers(PlainForms):
     """Goes before Django's own page of users."""
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
+        return super().get_queryset(request).prefetch_related("groups")
+
+    @admin.display(description=gettext_lazy("role"))
+    def shown_role(self, user: User) -> str:
+        groups = ", ".join(group.name for group in user.groups.all())
+        return _("Superuser") if user.is_superuser else groups or "–"
+
+    @admin.display(description=gettext_lazy("state"))
+    def shown_state(self, user: User) -> SafeString:
+        if not user.is_active:
+            return tag("calm", _("switched off"))
+        return tag("good", _("may log in")) if user.is_staff else tag("calm", _("may not log in"))
+
+    @admin.display(description=gettext_lazy("last login"), ordering="last_login")
+    def shown_login(self, user: User) -> SafeString | str:
+        return times.ago(user.last_login)
 
     def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
         return super().has_change_permission(request, obj) and _may_touch(request, obj)

@@ -103,7 +103,7 @@ def test_it_runs_on_this_machine_alone_and_leaves_nothing(start: Callable[[], De
     demo = start().wait_until_told()
     assert demo.url.startswith("http://127.0.0.1:")
     assert "user: demo   password: demo" in demo.said()
-    assert len(re.findall(r"^  \d\. ", demo.said(), re.MULTILINE)) == 3
+    assert len(re.findall(r"^  \d\. ", demo.said(), re.MULTILINE)) == 4
     assert "Traceback" not in demo.said()
     [folder] = demo.folders()
     for pid in processes.children(demo.process.pid):

@@ -12,6 +12,8 @@ from pytest_django import Settings
 
 from cache import statistics
 from demo import past, world
+from events.kinds import Kind
+from events.models import Event
 from mods import starts
 from mods.models import GameServer, Hold, InstalledMod, KeptCopy, Lookup, Operation
 
@@ -122,6 +124,9 @@ def _people_and_their_changes(now: datetime) -> None:
         assert change.ended_at is not None
         assert change.asked_at <= change.planned_at <= change.ended_at <= now
     assert KeptCopy.objects.filter(modid="welcomebook").exists()
+    told = Event.objects.filter(kind=Kind.CHANGE_DONE)
+    assert told.count() == len(changes) - 1
+    assert max(event.at for event in told) < now - timedelta(hours=1), "as long ago as the changes themselves"
 
 
 def _restart_and_log(now: datetime) -> None:

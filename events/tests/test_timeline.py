@@ -88,6 +88,7 @@ def test_each_leads_to_what_it_is_about(admin_client: Client) -> None:
         "alarm": f"/admin/cache/cacheentry/alarm/{alarm.pk}/",
         "server": f"/admin/mods/gameserver/{server.pk}/change/",
         "worker": "/admin/system/condition/",
+        "version": "/admin/mods/gameserver/readiness/",
         "nothing": "",
     }
     record(Kind.RETRACTED, "1", "mod", about=mod)
@@ -96,7 +97,8 @@ def test_each_leads_to_what_it_is_about(admin_client: Client) -> None:
     record(Kind.OTHER_BYTES, "4", "alarm", about=alarm)
     record(Kind.STARTED, "5", "server", server=server)
     record(Kind.WORKER_SILENT, "6", "worker")
-    record(Kind.GAME_VERSION, "7", "nothing")
+    record(Kind.GAME_VERSION, "7", "version")
+    record(Kind.REFRESH_FAILING, "8", "nothing")
     found = {event.title: event.leads_to for event in admin_client.get(LIST).context["cl"].result_list}
     assert {title: address for title, address in found.items() if title != "alarm"} == {
         title: address for title, address in expected.items() if title != "alarm"

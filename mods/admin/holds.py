@@ -67,8 +67,14 @@ def hold_selected(site: AdminSite, request: HttpRequest, chosen: QuerySet[Instal
             )
             % without_id
         )
-    messages.success(request, words)
+    messages.success(request, format_html('{} <a href="{}">{}</a>', words, _held_page(rows), _("See the hold")))
     return _back(request)
+
+
+def _held_page(rows: list[InstalledMod]) -> str:
+    if len(rows) == 1:
+        return reverse("admin:mods_installedmod_change", args=[rows[0].pk])
+    return reverse("admin:mods_installedmod_changelist") + "?held=yes"
 
 
 def unhold_selected(request: HttpRequest, chosen: QuerySet[InstalledMod]) -> HttpResponse:

@@ -217,6 +217,8 @@ def todo_words(finding: Finding) -> str:
     match finding.do:
         case Do.UPDATE if finding.by_hand:
             return _("update to %s by hand: it is a folder") % version
+        case Do.UPDATE if finding.goes_back:
+            return _("go back to %s") % version
         case Do.UPDATE:
             return _("update to %s") % version
         case Do.HOLD:

@@ -320,6 +320,7 @@ def test_free_text_that_is_a_mods_name_names_it(crashing: Crashing) -> None:
     crashing.scan(1)
     assert list(Crash.objects.values_list("blamed_key", "blamed_version")) == [("", ""), ("deepmining", "0.9.4")]
     assert crashes.blamed_in_words(Crash.objects.all()[0]) == "“who knows <b>”"
+    assert crashes.blamed_in_words(Crash(blamed="Oh dear " * 30)) == f"“{'Oh dear ' * 9}Oh dear…”"
 
 
 def test_the_crash_of_a_run_nobody_saw_isnt_laid_to_an_older_start(crashing: Crashing) -> None:

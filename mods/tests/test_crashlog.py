@@ -76,6 +76,13 @@ def test_dates_of_many_machines(written: str, expected: tuple[int, ...] | None) 
     assert entry.happened == (datetime(*expected) if expected else None)  # type: ignore[arg-type]  # noqa: DTZ001  # six numbers; no zone
 
 
+@pytest.mark.parametrize("written", ["12/05/2026 20:39:11", "05/12/2026 20:39:11"])
+def test_a_date_that_can_be_read_in_two_ways_is_that_of_the_writing(written: str) -> None:
+    """Containers often have no locale: the month comes first, and no AM or PM says so."""
+    (entry,) = crashlog.parse(f"Game Version: v1.22.2\n{written}: Critical error occurred\n", date(2026, 12, 5))
+    assert entry.happened == datetime(2026, 12, 5, 20, 39, 11)  # noqa: DTZ001  # the log has no zone
+
+
 @pytest.mark.parametrize(
     ("culprit", "blamed", "modid", "version"),
     [

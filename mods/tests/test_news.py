@@ -231,6 +231,12 @@ def test_a_mod_that_is_gone_is_told_each_time_it_goes(stage: Stage, alpha: DemoR
     assert len(told(Kind.GONE)) == 2
 
 
+def test_one_whose_every_release_is_retracted_isnt_gone(stage: Stage, alpha: DemoRelease) -> None:
+    stage.database.retract(alpha, "Malware.", by_moderator=True)
+    look(stage)
+    assert [event.kind for event in Event.objects.all()] == [Kind.RETRACTED]
+
+
 def test_one_that_never_was_there_isnt_gone(stage: Stage) -> None:
     stage.folder.add_zip("homemade.zip", modid="homemade")
     look(stage)

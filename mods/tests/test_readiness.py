@@ -156,6 +156,15 @@ def test_a_retracted_one_stands_in_the_way() -> None:
     assert judged(server)["bad.zip"].judgement.why.startswith("1.0.0 was retracted: Eats chests.")
 
 
+def test_back_to_an_older_one_is_called_so() -> None:
+    server = make_server()
+    make_release(known("bad", ("1.0.0", "1.22.0")), "1.1.0", game_versions=["1.22.0"], retracted=True)
+    install(server, "bad", "1.1.0", file_name="bad.zip")
+    status.update(InstalledMod.objects.all())
+    assert in_short(server) == {"bad.zip": ("ready", "update", "1.0.0")}
+    assert judged(server)["bad.zip"].goes_back
+
+
 def test_three_queries_however_many() -> None:
     servers = [make_server(), make_server("Testing")]
     known("a", ("1.0.0", "1.21.5"), ("2.0.0", "1.22.0"))

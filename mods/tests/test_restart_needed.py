@@ -67,6 +67,7 @@ def test_each_kind_of_difference_and_its_words(server: GameServer) -> None:
     local = timezone.localtime(start.started_at)
     assert found.summary().startswith("1 changed, 1 added, 1 removed, 1 enabled, 2 disabled since the server started ")
     assert f"{local:%H:%M}" in found.summary()
+    assert f'<time datetime="{start.started_at.isoformat()}"' in found.shown(), "the reader's zone may be another"
 
 
 def test_the_day_is_said_unless_it_is_today(server: GameServer) -> None:

@@ -2,11 +2,14 @@
 "use strict";
 (() => {
   // Times in the reader's own zone: tooltips, and times of day.
-  const full = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
-  const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
-  const dayAndClock = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" });
-
-  const weekday = new Intl.DateTimeFormat(undefined, { weekday: "short", hour: "2-digit", minute: "2-digit" });
+  // The page's language decides how they are written, as on the server: "21:04", "3 Nov, 21:04".
+  const language = document.documentElement.lang === "en" ? "en-GB" : document.documentElement.lang || undefined;
+  const minutes = { hour: "2-digit", minute: "2-digit", hourCycle: "h23" };
+  const written = (parts) => new Intl.DateTimeFormat(language, parts);
+  const full = written({ day: "numeric", month: "short", year: "numeric", second: "2-digit", timeZoneName: "short", ...minutes });
+  const clock = written(minutes);
+  const dayAndClock = written({ day: "numeric", month: "short", ...minutes });
+  const weekday = written({ weekday: "short", ...minutes });
   const DAY = 86400000;
 
   function localTimes(root) {

@@ -6,7 +6,9 @@ import pytest
 from django.apps import apps
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Group, User
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
 from vsadmin import roles
 
@@ -103,3 +105,55 @@ def test_who_is_added_may_come_in(client: Client, administrator: User) -> None:
     user = User.objects.get(username="new")
     assert (user.is_staff, user.is_superuser) == (True, False)
     assert LogEntry.objects.get().user == administrator
+
+
+def test_the_list_says_who_may_do_what_in_words(client: Client, root: User, administrator: User) -> None:
+    User.objects.create_user("away", is_staff=True, is_active=False)
+    User.objects.create_user("outside")
+    text = client.get(LIST).text
+    for words in ("Superuser", "Administrator", "may log in", "switched off", "may not log in"):
+        assert words in text
+    assert "icon-no.svg" not in text
+
+
+def test_the_list_takes_no_more_queries_for_more_users(client: Client) -> None:
+    client.get(LIST)
+
+    def queries() -> int:
+        with CaptureQueriesContext(connection) as found:
+            client.get(LIST)
+        return len(found)
+
+    few = queries()
+    for number in range(5):
+        User.objects.create_user(f"user{number}", is_staff=True).groups.add(*Group.objects.all())
+    assert queries() == few
+
+
+def test_several_are_deleted_after_a_question(client: Client) -> None:
+    gone = [User.objects.create_user(name, is_staff=True) for name in ("one", "two")]
+    chosen = {"action": "delete_selected", "index": "0", "_selected_action": [user.pk for user in gone]}
+    assert "Delete the selected…" in client.get(LIST).text
+    asked = client.post(LIST, chosen).text
+    assert "Delete 2 users?" in asked
+    assert User.objects.filter(username="one").exists()
+    assert client.post(LIST, {**chosen, "post": "yes"}).status_code == 302
+    assert not User.objects.filter(username__in=("one", "two")).exists()
+
+
+def test_one_is_deleted_after_a_question(client: Client) -> None:
+    user = User.objects.create_user("one", is_staff=True)
+    asked = client.get(page(user, "delete")).text
+    assert "Delete one?" in asked
+    assert "Authentication and Authorization" not in asked
+    assert client.post(page(user, "delete"), {"post": "yes"}).status_code == 302
+    assert not User.objects.filter(username="one").exists()
+
+
+def test_their_history_says_who_when_and_what(client: Client, administrator: User) -> None:
+    user = User.objects.create_user("one", is_staff=True)
+    assert "Nobody so far" in client.get(page(user, "history")).text
+    client.post(page(user), fields(user, email="one@example.com"))
+    told = client.get(page(user, "history")).text
+    assert "administrator" in told
+    assert "Changed Email address" in told

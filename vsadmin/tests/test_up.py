@@ -58,7 +58,7 @@ class Up:
             assert self.process.poll() is None, self.said()
             return "Ctrl-C stops it." in self.said()
 
-        processes.wait_for(told_or_ended, 40)
+        processes.wait_for(told_or_ended, 90)
         processes.wait_for(lambda: self.web() and self.worker())
         self.groups |= {self.web(), self.worker()}
         return self

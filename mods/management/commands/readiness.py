@@ -64,7 +64,8 @@ class Command(BaseCommand):
 def _todo(one: Finding) -> str:
     match one.do:
         case Do.UPDATE:
-            return f"update to {one_line(one.judgement.version)}" + (" by hand: it is a folder" if one.by_hand else "")
+            way = "go back to" if one.goes_back else "update to"
+            return f"{way} {one_line(one.judgement.version)}" + (" by hand: it is a folder" if one.by_hand else "")
         case Do.HOLD:
             return "hold it until then"
         case Do.UNHOLD:
