@@ -40,7 +40,7 @@ What to try first:
   2. In the catalogue, look for Windwright and install it on Public: what it needs comes along.
   3. Under Changes, open the latest one of Public and roll it back.
   4. Let Public crash after an update, scan it, and put back what ran before:
-     python -m demo.crash FOLDER   (its data folder, as its page names it)
+     {python} -m demo.crash FOLDER   (its data folder, as its page names it)
 
 Every minute or two something new is released. Ctrl-C ends the demo and deletes all of it.
 """
@@ -122,9 +122,8 @@ def _run(folder: Path, terminal: TextIO) -> None:
         _prepare(now, folder, database)
         port = _free_port()
         os.environ["PORT"] = str(port)
-        words = _TELL.format(
-            url=f"http://{HOST}:{port}/", host=HOST, port=port, user=user, machine=socket.gethostname()
-        )
+        url, python = f"http://{HOST}:{port}/", os.path.relpath(sys.executable)
+        words = _TELL.format(url=url, host=HOST, port=port, user=user, machine=socket.gethostname(), python=python)
         _up(_Announcer(f"http://{HOST}:{port}/", lambda: _say(terminal, words)))
 
 

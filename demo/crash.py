@@ -9,6 +9,7 @@ with it. To have something to put back, update a mod of the server first.
 
 import argparse
 import json
+import os
 import sys
 import zipfile
 from datetime import datetime, timedelta
@@ -16,7 +17,9 @@ from pathlib import Path
 
 from demo import throwaway
 
-_RAN = timedelta(seconds=5)
+_RAN = timedelta(seconds=2)
+#: How long ago it crashed: vsadmin leaves the last entry of a log to rest for two seconds before it reads it.
+_AGO = timedelta(seconds=3)
 
 
 class NoDemo(Exception):
@@ -34,7 +37,7 @@ def crash(place: Path, now: datetime) -> str:
     named = [name for name in (_named(path) for path in mods) if name]
     if not named:
         raise NoDemo(f"{place} has no mods that could be to blame.")
-    crashed = now.astimezone()
+    crashed = now.astimezone() - _AGO
     started = crashed - _RAN
     version = _game_version(place)
     (place / "Logs" / "server-main.log").write_text(
@@ -44,8 +47,10 @@ def crash(place: Path, now: datetime) -> str:
         encoding="utf-8",
     )
     namespace = named[-1].partition("@")[0].title()
-    loaded = ", ".join((*named, f"game@{version}", f"creative@{version}", f"survival@{version}"))
-    with (place / "Logs" / "server-crash.log").open("a", encoding="utf-8") as log:
+    once = {name.partition("@")[0]: name for name in sorted(named)}  # of several versions the game loads the highest
+    loaded = ", ".join((*once.values(), f"game@{version}", f"creative@{version}", f"survival@{version}"))
+    path = place / "Logs" / "server-crash.log"
+    with path.open("a", encoding="utf-8") as log:
         log.write(
             f"Running on 64 bit Linux 6.6.0 with 32000 MB RAM\nGame Version: v{version} (Stable)\n"
             f"{_stamp(crashed)}: Critical error occurred in the following mod: {named[-1]}\n"
@@ -54,6 +59,7 @@ def crash(place: Path, now: datetime) -> str:
             f"   at {namespace}.Server.NightWatch.OnServerTick(Single dt) in /home/demo/{namespace}/Night.cs:line 88\n"
             "   at Vintagestory.Server.ServerMain.Process()\n"
         )
+    os.utime(path, (crashed.timestamp(), crashed.timestamp()))
     return named[-1]
 
 

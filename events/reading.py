@@ -21,6 +21,11 @@ def seen_up_to(user: Any) -> int:
     return Read.objects.filter(user_key=user.pk).values_list("seen_up_to", flat=True).first() or 0
 
 
+def is_new(event: Event, user: Any, seen: int) -> bool:
+    """Whether `unread` counts it for somebody who has seen what is up to `seen`."""
+    return event.pk > seen and event.recorded_at >= user.date_joined
+
+
 def mark_read(user: Any) -> None:
     """From now on all that is there is seen. Writes only where something is new."""
     latest = Event.objects.order_by("-pk").values_list("pk", flat=True).first()

@@ -97,7 +97,7 @@ class EventAdmin(ReadOnlyAdmin[Event]):
         seen = getattr(request, "seen_up_to", 0)
         for event in events:
             _dress(event, found)
-            event.is_new = event.pk > seen
+            event.is_new = reading.is_new(event, request.user, seen)
             event.day = _day(event)
         changelist.result_list = events
         return changelist

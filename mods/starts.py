@@ -131,7 +131,7 @@ def _write_start(server: GameServer, log: Path, started_at: datetime) -> ServerS
         game_version=told.game_version,
         loaded=list(told.loaded),
         failures={key: list(sentences) for key, sentences in told.failures.items()},
-        mods=_set_at(server, started_at),
+        mods=_set_at(server, started_at, told.loaded),
     )
     _forget_starts(server)
     logs.event("server_start_seen", server=server.name, started_at=started_at.isoformat(), failed=len(told.failures))
@@ -244,17 +244,36 @@ def _renew(start_id: int, log: Path) -> None:
         start.save(update_fields=differing)
 
 
-def _set_at(server: GameServer, started_at: datetime) -> list[dict[str, object]] | None:
-    """The set of mods that a server started at that time read; None where that isn't certain."""
+def _set_at(server: GameServer, started_at: datetime, ids: Iterable[str]) -> list[dict[str, object]] | None:
+    """The set of mods that a server started at that time read; None where that isn't certain. `ids`: of its log."""
     states = FolderState.objects.filter(server=server)
     state = states.filter(seen_at__lte=started_at).first()
-    if state is None:
-        return None
     following = states.filter(seen_at__gt=started_at).order_by("seen_at", "pk").first()
-    if following is not None and (following.seen_before_at or started_at) < started_at + _READING:
-        return None
+    if state is None or (following is not None and (following.seen_before_at or started_at) < started_at + _READING):
+        # Nobody looked between the last change and the start. What was put there by hand before it tells so itself.
+        state = states.first() if _is_untouched(server, started_at) else None
+        if state is None or not _names(ids) <= {
+            one.modid.lower() for one in modset.from_json(state.mods) if one.enabled
+        }:
+            return None
     mods: list[dict[str, object]] = state.mods
     return mods
+
+
+def _is_untouched(server: GameServer, since: datetime) -> bool:
+    """Whether, as far as their times of change tell, neither a mod folder nor a file in one was changed after that."""
+    try:
+        changed = [Path(entry["path"]).stat().st_ctime_ns for entry in server.mod_folders]
+        rows = InstalledMod.objects.filter(server=server).values_list("fingerprint", flat=True)
+        changed += [int(fingerprint.split(":")[2]) for fingerprint in rows]
+    except (OSError, ValueError, LookupError):  # one that can't be read, or of another version of vsadmin
+        return False
+    return bool(changed) and max(changed) < since.timestamp() * 10**9
+
+
+def _names(ids: Iterable[str]) -> set[str]:
+    """In lower case, without the game itself."""
+    return {modid.lower() for modid in ids} - BASE_GAME
 
 
 # --- what a restart would change

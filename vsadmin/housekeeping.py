@@ -31,4 +31,5 @@ def tidy_up(progress: Progress) -> Outcome:
         ngettext("%d session that was over", "%d sessions that were over", sessions) % sessions,
         ngettext("%d failed login of long ago", "%d failed logins of long ago", attempts) % attempts,
     ]
-    return Outcome(_("Removed: %s.") % ", ".join(words), {"sessions": sessions, "failed_logins": attempts})
+    said = _("Removed: %s.") % ", ".join(words) if sessions or attempts else _("Nothing was to be tidied up.")
+    return Outcome(said, {"sessions": sessions, "failed_logins": attempts})

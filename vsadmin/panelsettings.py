@@ -184,5 +184,7 @@ def change(texts: Mapping[str, str], user: Any) -> list[str]:
 
 
 def _told(face: Face, old: int, new: int, stored: str) -> str:
-    words = {"name": face.name, "old": old, "new": new}
-    return (_("%(name)s: %(old)d → %(new)d") if stored else _("%(name)s: %(old)d → %(new)d, the default")) % words
+    words = {"label": face.label, "name": face.name, "old": old, "new": new}
+    if stored:
+        return _("%(label)s, %(name)s: %(old)d → %(new)d") % words
+    return _("%(label)s, %(name)s: %(old)d → %(new)d, the default") % words

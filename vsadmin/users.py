@@ -1,9 +1,11 @@
 """Who may change which account: superusers are for superusers, so that no right to edit users leads to every right."""
 
+from operator import attrgetter
 from typing import Any
 
+from django.apps import apps
 from django.contrib import admin
-from django.contrib.auth.models import User
+from django.contrib.auth.models import Permission, User
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
@@ -28,6 +30,22 @@ class PlainForms(admin.ModelAdmin):  # type: ignore[type-arg]  # Django's takes 
     def get_form(self, *args: Any, **kwargs: Any) -> Any:
         form = super().get_form(*args, **kwargs)
         return type(form.__name__, (_PlainLabels, form), {})
+
+    def formfield_for_manytomany(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        field = super().formfield_for_manytomany(db_field, request, **kwargs)
+        if field is not None and db_field.related_model is Permission:
+            # What it allows alone: with app and model before it, a phone shows nothing else.
+            field.label_from_instance = attrgetter("name")  # type: ignore[attr-defined]  # of a choice among rows
+        return field
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        """As Django's; what is counted for the question is called by its name, and bare links aren't counted."""
+        deleted, counts, lacking, protected = super().get_deleted_objects(objs, request)
+        models = {str(model._meta.verbose_name_plural): model._meta for model in apps.get_models()}
+        told = {
+            models[name].verbose_name if count == 1 else name: count for name, count in counts.items() if name in models
+        }
+        return deleted, told, lacking, protected
 
 
 class GuardedUsers(PlainForms):

@@ -164,7 +164,7 @@ def test_what_is_worth_a_call_is_chosen_at_first(admin_client: Client) -> None:
 def test_deleting_takes_what_was_sent_along(admin_client: Client) -> None:
     target = add(admin_client)
     Delivery.objects.create(target=target)
-    assert "Lines on what was sent: <b>1</b>" in admin_client.get(f"{LIST}{target.pk}/delete/").text
+    assert "<b>1</b> line on what was sent" in admin_client.get(f"{LIST}{target.pk}/delete/").text
     assert admin_client.post(f"{LIST}{target.pk}/delete/", {"post": "yes"}).status_code == 302
     assert not Delivery.objects.exists()
 

@@ -209,3 +209,10 @@ def test_the_bell_is_one_query(admin_client: Client) -> None:
     with CaptureQueriesContext(connection) as captured:
         admin_client.get("/admin/jobs/jobrun/")
     assert sum("events_" in query["sql"] for query in captured) == 1
+
+
+def test_what_was_before_they_came_is_not_new_to_them(client: Client) -> None:
+    record(Kind.CRASHED, "1", "crash")
+    Event.objects.update(recorded_at=timezone.now() - timedelta(days=1))
+    somebody(client, "view_event")
+    assert ">new</span>" not in client.get(LIST).text

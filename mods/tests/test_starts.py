@@ -104,6 +104,34 @@ def test_a_start_amid_a_change_has_no_known_set(watched: Watched) -> None:
     assert watched.starts == [(at(3), None)]
 
 
+@pytest.mark.parametrize("is_first_scan", [True, False])
+@pytest.mark.parametrize(
+    ("touched", "modid", "version"), [(-1, "Carry", "2.0.0"), (1, "Carry", None), (-1, "Other", None)]
+)
+def test_files_that_nobody_touched_since_the_start_were_there_then(
+    touched: float, modid: str, version: str | None, is_first_scan: bool, watched: Watched
+) -> None:
+    """Copied in by hand before the restart, both between two scans. The log names Carry as loaded."""
+    start = (timezone.now() - EVENING) / timedelta(minutes=1) + 1  # the test's folder is as old as the test
+    watched.server.mod_folders = [{"path": str(watched.folder.path / "Mods"), "device": None}]
+    if not is_first_scan:
+        watched.scan(start - 3, changed=True)
+    watched.update("2.0.0")
+    changed = int(at(start + touched).timestamp() * 10**9)
+    InstalledMod.objects.update(fingerprint=f"1:{changed}:{changed}:1", modid=modid, modid_key=modid.lower())
+    watched.started(start)
+    watched.scan(start + 2, changed=True)
+    assert [told for _moment, told in watched.starts] == [version]
+
+
+def test_a_folder_that_was_touched_since_the_start_may_have_held_more(watched: Watched) -> None:
+    watched.server.mod_folders = [{"path": str(watched.folder.path / "Mods"), "device": None}]
+    InstalledMod.objects.update(fingerprint="1:1:1:1")
+    watched.started((timezone.now() - EVENING) / timedelta(minutes=1) - 5)
+    watched.scan((timezone.now() - EVENING) / timedelta(minutes=1) + 5, changed=True)
+    assert [told for _moment, told in watched.starts] == [None]
+
+
 def test_a_start_after_a_change_has_the_new_set_and_one_before_it_the_old(watched: Watched) -> None:
     watched.scan(0, changed=True)
     watched.started(1)

@@ -60,7 +60,7 @@ def deeds(world: World) -> list[Deed]:
         Deed(administrator, f"{server}change/", "Remove from vsadmin", f"{server}delete/", {"post": "yes"}),
         Deed(operator, cache, "Verify", f"{cache}verify/"),
         Deed(operator, cache, "Remove the selected files", cache, evicted),
-        Deed(administrator, cache, "Clear cache", f"{cache}clear/"),
+        Deed(administrator, cache, "Clear cache…", f"{cache}clear/"),
         Deed(administrator, "/admin/system/", "Users", "/admin/auth/user/add/", user),
     ]
 

@@ -182,15 +182,13 @@ def _connect(host: str, port: int, origin: str, trusted: frozenset[str], call: C
             problem = error
             continue
         try:
+            if origin not in trusted:
+                _refuse_private(host, address[0], call)  # so that not even its closed ports can be told from open ones
             sock.settimeout(min(call.remaining(), CONNECT_TIMEOUT))
             sock.connect(address)
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            peer = sock.getpeername()[0]
-            if origin not in trusted and not is_public(peer):
-                raise call.error(
-                    f"{host} leads to {peer}, which is no public address, so nothing was asked of it.",
-                    "forbidden_address",
-                )
+            if origin not in trusted:
+                _refuse_private(host, sock.getpeername()[0], call)
         except OSError as error:
             sock.close()
             problem = error
@@ -206,6 +204,13 @@ def _connect(host: str, port: int, origin: str, trusted: frozenset[str], call: C
         f"No connection to {host}, port {port}: {reason.lower()}. Check the address and the network.",
         "refused",
     )
+
+
+def _refuse_private(host: str, peer: str, call: Call) -> None:
+    if not is_public(peer):
+        raise call.error(
+            f"{host} leads to {peer}, which is no public address, so nothing was asked of it.", "forbidden_address"
+        )
 
 
 class _Connection(HTTPConnection):

@@ -145,6 +145,8 @@ def test_one_is_deleted_after_a_question(client: Client) -> None:
     user = User.objects.create_user("one", is_staff=True)
     asked = client.get(page(user, "delete")).text
     assert "Delete one?" in asked
+    assert "<b>1</b> user</li>" in asked
+    assert "relationship" not in asked
     assert "Authentication and Authorization" not in asked
     assert client.post(page(user, "delete"), {"post": "yes"}).status_code == 302
     assert not User.objects.filter(username="one").exists()
@@ -157,3 +159,9 @@ def test_their_history_says_who_when_and_what(client: Client, administrator: Use
     told = client.get(page(user, "history")).text
     assert "administrator" in told
     assert "Changed Email address" in told
+
+
+def test_rights_are_named_by_what_they_allow(client: Client) -> None:
+    text = client.get("/admin/auth/group/add/").text
+    assert ">Can clear the cache</option>" in text
+    assert "Name</label>" in text, "no colon, as everywhere else"

@@ -76,7 +76,7 @@ def test_a_change_takes_effect_is_logged_and_says_who(admin_client: Client, even
     (told,) = events.named("setting_changed")
     assert (told["setting"], told["old"], told["new"], told["by"]) == (REFRESH, 3600, 7200, "admin")
     entry = LogEntry.objects.get()
-    assert (entry.user.get_username(), entry.change_message) == ("admin", f"{REFRESH}: 3600 → 7200")
+    assert (entry.user.get_username(), entry.change_message) == ("admin", f"Check for updates, {REFRESH}: 3600 → 7200")
     shown = setting(response.text, REFRESH)
     for expected in ('value="7200"', "every 2 hours", "Changed here by admin", "Default: every hour."):
         assert expected in shown, expected

@@ -112,6 +112,12 @@ def test_a_private_address_is_refused_in_the_open_too() -> None:
         assert server.paths == []
 
 
+def test_nobody_learns_which_private_ports_are_open() -> None:
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        assert refused(f"http://127.0.0.1:{closed.getsockname()[1]}/").kind == "forbidden_address"
+
+
 def test_another_trusted_origin_does_not_open_this_one(monkeypatch: pytest.MonkeyPatch) -> None:
     with serving({"/": answer()}) as server:
         resolve_to(monkeypatch, "127.0.0.1", server.server_address[1])

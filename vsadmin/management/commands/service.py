@@ -59,6 +59,7 @@ _OUR_NAMES = {
     "HOST",
     "PORT",
     "EMAIL_URL",
+    "DEFAULT_FROM_EMAIL",
 }
 
 
