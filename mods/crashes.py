@@ -5,6 +5,7 @@ one `stat` and no query. What was over when it was first seen is history: it is 
 """
 
 import hashlib
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta
@@ -197,10 +198,12 @@ def _start_of(one: _Found, earlier: Sequence[ServerStart]) -> ServerStart | None
     start = next((start for start in earlier if start.started_at <= one.at + timedelta(seconds=2)), None)
     if start is None or start.mods is None or not one.entry.loaded:
         return start
-    loaded = {modid.lower(): version for modid, version in one.entry.loaded}
+    loaded: dict[str, set[str]] = defaultdict(set)
+    for modid, version in one.entry.loaded:
+        loaded[modid.lower()].add(version)
     for key, files in modset.by_mod(modset.from_json(start.mods)).items():
-        first = files[0]
-        if first.enabled and first.version and loaded.get(key) not in (None, "", first.version):
+        there = {file.version for file in files if file.enabled}  # of a mod that is there twice any may be named
+        if there and "" not in there | loaded[key] and loaded[key] and not there & loaded[key]:
             return None
     return start
 
@@ -351,7 +354,7 @@ def _set_of(crash: Crash, then: Sequence[modset.Entry], now: Sequence[modset.Ent
         if modid.lower() not in starts.BASE_GAME:
             like = known.get((modid.lower(), version), modset.Entry(modid, version, name=modid))
             found.append(replace(like, enabled=True))
-    return found
+    return found  # of files without an id it says nothing
 
 
 def _suspects(

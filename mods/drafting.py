@@ -280,7 +280,7 @@ class Drafter:
     def _remove(self, row: InstalledMod, why: str) -> Draft | None:
         hold = self.world.holds.get(row.modid_key)
         if hold is not None:
-            self.resolver.unmet.append(Unmet("held", row.modid_key, _("%s is held. Unhold it first.") % row))
+            self.resolver.unmet.append(Unmet("held", row.modid_key, _("%s is held. Let it go first.") % row))
         return self._add(Draft(_Action.REMOVE, row.modid_key, why, row=row))
 
     def _toggle_all(self, wish: Wish) -> None:
@@ -370,7 +370,7 @@ class Drafter:
         for target, key in differing:
             hold = self.world.holds.get(key)
             if hold is not None:
-                self.left_alone.append(_("%s is held here. Unhold it first.") % key)
+                self.left_alone.append(_("%s is held here. Let it go first.") % key)
                 continue
             kept = copies.get(target.sha256)
             if kept is not None and self._release_for(target, key) is None:
@@ -538,7 +538,7 @@ class Drafter:
         """Put another file in the place of `row`; further files of the same mod go with it."""
         hold = self.world.holds.get(row.modid_key)
         if hold is not None:
-            self.resolver.unmet.append(Unmet("held", row.modid_key, _("%s is held. Unhold it first.") % row))
+            self.resolver.unmet.append(Unmet("held", row.modid_key, _("%s is held. Let it go first.") % row))
         draft = self._add(
             self._with_needs(
                 Draft(

@@ -90,6 +90,6 @@ def _held_in_words(one: Difference, hold: Hold) -> str:
         "then": one.then.version if one.then else "",
     }
     if one.then is None:
-        return _("%(mod)s wasn't there, but is held (by %(who)s%(why)s), so it stays. Unhold it first.") % words
-    text = _("%(mod)s was %(then)s, but is held at %(held)s (by %(who)s%(why)s), so it stays. Unhold it first.")
+        return _("%(mod)s wasn't there, but is held (by %(who)s%(why)s), so it stays. Let it go first.") % words
+    text = _("%(mod)s was %(then)s, but is held at %(held)s (by %(who)s%(why)s), so it stays. Let it go first.")
     return text % words

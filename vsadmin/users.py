@@ -1,12 +1,12 @@
 """Who may change which account: superusers are for superusers, so that no right to edit users leads to every right."""
 
-from operator import attrgetter
 from typing import Any
 
 from django.apps import apps
 from django.contrib import admin
 from django.contrib.auth.models import Permission, User
-from django.db.models import QuerySet
+from django.db.models import Model, QuerySet
+from django.forms import ModelMultipleChoiceField
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
@@ -24,6 +24,14 @@ class _PlainLabels:
         self.label_suffix = ""
 
 
+class _Rights(ModelMultipleChoiceField):  # type: ignore[type-arg]  # Django's takes its argument for type checkers only
+    """Named by what they allow alone: with app and model before it, a phone shows nothing else."""
+
+    def label_from_instance(self, obj: Model) -> str:
+        assert isinstance(obj, Permission)
+        return obj.name
+
+
 class PlainForms(admin.ModelAdmin):  # type: ignore[type-arg]  # Django's takes its argument for type checkers only
     """Goes before Django's own pages of accounts."""
 
@@ -32,11 +40,9 @@ class PlainForms(admin.ModelAdmin):  # type: ignore[type-arg]  # Django's takes 
         return type(form.__name__, (_PlainLabels, form), {})
 
     def formfield_for_manytomany(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
-        field = super().formfield_for_manytomany(db_field, request, **kwargs)
-        if field is not None and db_field.related_model is Permission:
-            # What it allows alone: with app and model before it, a phone shows nothing else.
-            field.label_from_instance = attrgetter("name")  # type: ignore[attr-defined]  # of a choice among rows
-        return field
+        if db_field.related_model is Permission:
+            kwargs["form_class"] = _Rights
+        return super().formfield_for_manytomany(db_field, request, **kwargs)
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
         """As Django's; what is counted for the question is called by its name, and bare links aren't counted."""

@@ -231,7 +231,7 @@ def todo_words(finding: Finding) -> str:
             return _("disable or remove")
         case Do.REMOVE:
             return _("remove this file")
-    return _("try it") if finding.verdict is Verdict.NOT_VERIFIED else _("nothing")
+    return _("try it on a copy") if finding.verdict is Verdict.NOT_VERIFIED else _("nothing")
 
 
 def _choices(request: HttpRequest, finding: Finding) -> list[tuple[str, str]]:

@@ -67,7 +67,7 @@ def test_rows_say_what_to_do_and_why(admin_client: Client, server: GameServer) -
         "replace, disable or remove",
         "take the prerelease 2.0.0-rc.1",
         ">leave it<", ">disable it<", ">remove it<",
-        "try it",
+        "try it on a copy",
         "gv=1.22&amp;tag=Magic",
         "Look for a replacement",
         "Plan 1 update",

@@ -313,6 +313,14 @@ def test_where_none_is_named_those_that_changed_and_first_those_in_the_stack(cra
     assert [(one.key, one.is_involved) for one in story.suspects] == [("deepmining", True), ("aaa", False)]
 
 
+def test_of_a_mod_that_is_there_twice_either_version_may_be_named(crashing: Crashing) -> None:
+    crashing.folder.add_zip("deepmining-old.zip", modid="deepmining", version="0.9.0")
+    crashing.updated()
+    crashing.crashed(3, deepmining="0.9.0")
+    crashing.scan(1)
+    assert Crash.objects.get().start == ServerStart.objects.first()
+
+
 def test_free_text_that_is_a_mods_name_names_it(crashing: Crashing) -> None:
     crashing.updated()
     crashing.crashed(3, culprit=" in the following mod: Deepmining")
@@ -324,7 +332,8 @@ def test_free_text_that_is_a_mods_name_names_it(crashing: Crashing) -> None:
 
 
 def test_the_crash_of_a_run_nobody_saw_isnt_laid_to_an_older_start(crashing: Crashing) -> None:
-    """Updated, started, crashed, started again: all between two scans."""
+    """Updated, started, crashed, started again: all between two scans. Of files without an id no entry tells."""
+    (crashing.folder.mods / "tool.dll").write_bytes(b"MZ")
     crashing.updated(restart=False)
     crashing.crashed(4)
     crashing.started(3)
@@ -335,6 +344,7 @@ def test_the_crash_of_a_run_nobody_saw_isnt_laid_to_an_older_start(crashing: Cra
     (story,) = crashes.latest_open([crashing.server])
     assert story.good is not None
     assert [one.key for one in story.changed.changed] == ["deepmining"]
+    assert [one.key for one in story.suspects] == ["deepmining"]
 
 
 def test_a_good_start_that_crashed_later_comes_after_one_that_did_not(crashing: Crashing) -> None:

@@ -143,8 +143,8 @@ def test_a_hold_is_never_undone(stage: Stage) -> None:
     assert said(plan) == ["replace one 1.1.0 -> 1.0.0"]
     assert plan.may_run
     assert sorted(plan.left_alone) == [
-        "Added 1.0.0 wasn't there, but is held (by somebody), so it stays. Unhold it first.",
-        "Two 1.1.0 was 1.0.0, but is held at 1.1.0 (by somebody: 1.0 eats claims), so it stays. Unhold it first.",
+        "Added 1.0.0 wasn't there, but is held (by somebody), so it stays. Let it go first.",
+        "Two 1.1.0 was 1.0.0, but is held at 1.1.0 (by somebody: 1.0 eats claims), so it stays. Let it go first.",
     ]
 
 

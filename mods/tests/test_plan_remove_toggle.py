@@ -90,7 +90,7 @@ def test_a_listed_mod_that_is_held_here_stays(stage: Stage) -> None:
     holds.hold(stage.server, "one", version="1.0.0", actor="anna")
     plan = stage.plan("align", Target(modid="one", version="2.0.0", enabled=True, held=True))
     assert plan.steps == ()
-    assert plan.left_alone == ("one is held here. Unhold it first.",)
+    assert plan.left_alone == ("one is held here. Let it go first.",)
 
 
 def test_of_removing_it_is_said_that_the_world_is_not_rolled_back(stage: Stage) -> None:

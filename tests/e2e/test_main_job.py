@@ -100,7 +100,7 @@ def test_the_first_login_with_the_password_that_was_printed(
     page.get_by_label("Username").fill(made.name)
     page.get_by_label("Password").fill("not " + made.password)
     page.get_by_role("button", name="Log in").click()
-    expect(page.get_by_role("alert")).to_contain_text("correct username and password")
+    expect(page.get_by_role("alert")).to_contain_text("Wrong username or password")
     page.get_by_label("Username").fill(made.name)
     page.get_by_label("Password").fill(made.password)
     page.get_by_role("button", name="Log in").click()
