@@ -1,7 +1,7 @@
 """The kept counters: changed in the transaction of what they count, so that nobody ever sums over the table.
 
-They are counted up in plain SQL, the same for every database: each use of a file does so, and the ORM takes longer to
-build such a statement than the database to carry it out.
+They are counted up, and their size is asked for, in plain SQL, the same for every database: each use of a file does so,
+and the ORM takes longer to build such a statement than the database to carry it out.
 """
 
 from datetime import date, timedelta
@@ -24,7 +24,10 @@ def totals() -> CacheTotals:
 
 def used_bytes() -> int:
     """What the entries hold, by the counter: one look-up, however many there are."""
-    return CacheTotals.objects.filter(pk=1).values_list("bytes", flat=True).first() or 0
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT bytes FROM cache_cachetotals WHERE id = 1")
+        row = cursor.fetchone()
+    return int(row[0]) if row else 0
 
 
 def add(**changes: int) -> None:

@@ -51,7 +51,7 @@ def deposit(
     made = names.file_name(key, name)
     limit = conf.limit_bytes()
     with places.downloading(key, stop):
-        known = KnownDigest.objects.filter(key=key).values_list("sha256", flat=True).first()
+        known = uses.digest_of(key)
         if sha256 != (key.removeprefix("sha256:") if key.startswith("sha256:") else known or sha256):
             return Outcome.OTHER_BYTES
         if _is_there(key, sha256):
@@ -65,7 +65,7 @@ def deposit(
                 return Outcome.OTHER_BYTES
             staged.sync()
             entry = CacheEntry(key=key, file_name=made, title=title[:300], version=version[:100], sha256=sha256)
-            if known is None:
+            if not known:
                 KnownDigest.objects.get_or_create(key=key, defaults={"sha256": sha256, "title": str(entry)[:300]})
             _enter(staged, entry)
     if limit and counters.used_bytes() > limit:

@@ -13,7 +13,7 @@ from typing import BinaryIO
 
 from django.db import transaction
 
-from cache import counters, places
+from cache import counters, places, uses
 from cache.models import CacheEntry
 from cache.uses import Kept
 from vsadmin.lib import logs
@@ -23,7 +23,7 @@ from vsadmin.lib.files import Staged
 def enter(staged: Staged, entry: CacheEntry) -> None:
     """Put a synced staged file in place and save its unsaved entry. Raises OSError, DatabaseError."""
     target = places.folder() / entry.file_name
-    old = CacheEntry.objects.filter(key=entry.key).first()
+    old = uses.find(entry.key)
     if old is not None:
         remove_file(old.file_name)
     try:
@@ -36,7 +36,7 @@ def enter(staged: Staged, entry: CacheEntry) -> None:
         raise
 
 
-def save(entry: CacheEntry, *, replacing: CacheEntry | None = None) -> None:
+def save(entry: CacheEntry, *, replacing: Kept | None = None) -> None:
     """Save the unsaved entry of a file that is in place, and count it. Raises DatabaseError."""
     with transaction.atomic():
         if replacing is not None:

@@ -34,6 +34,14 @@ def find(key: str) -> Kept | None:
     return None if row is None else Kept(row[0], row[1], row[2], row[3], bool(row[4]))
 
 
+def digest_of(key: str) -> str:
+    """The SHA-256 that belongs to this key; "" where nobody knows. Raises DatabaseError."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT sha256 FROM cache_knowndigest WHERE key = %s", [key])
+        row = cursor.fetchone()
+    return str(row[0]) if row else ""
+
+
 def stamp(entry: Kept) -> None:
     """Note that the file was used just now, and count the hit. Raises DatabaseError."""
     now = connection.ops.adapt_datetimefield_value(timezone.now())
