@@ -17,7 +17,7 @@ from cache import eviction, verify
 from cache.models import CacheEntry, KnownDigest
 from cache.tests import steps
 from cache.tests.helpers import disagreements
-from conftest import ServerDir
+from conftest import ServerDir, eventually
 from mods import downloads, keeping, operations
 from mods.models import GameServer, InstalledMod, KeptCopy, Operation, Release, Step
 from mods.tests.changes import World, sha256
@@ -64,6 +64,18 @@ def relax() -> None:
     if connection.vendor == "sqlite":
         with connection.cursor() as cursor:
             cursor.execute("PRAGMA synchronous=OFF")
+
+
+def nobody_holds_a_lock() -> bool:
+    """PostgreSQL hears a moment later that a process was killed. Files' locks are free at once."""
+    if connection.vendor != "postgresql":
+        return True
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND pid <> pg_backend_pid() "
+            "AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+        )
+        return bool(cursor.fetchone()[0] == 0)
 
 
 @pytest.fixture
@@ -201,6 +213,7 @@ def killed(action: Callable[[], object], before: int) -> bool:
 
     status = steps.in_child(child)
     relax()
+    eventually(nobody_holds_a_lock)
     if os.WIFSIGNALED(status):
         assert os.WTERMSIG(status) == signal.SIGKILL
         return True

@@ -1,5 +1,6 @@
 """What needs vsadmin stopped asks whether it runs, and keeps it from being started; a stop counts at once."""
 
+import os
 from collections.abc import Iterator
 from contextlib import ExitStack
 from datetime import timedelta
@@ -69,6 +70,7 @@ def test_nothing_is_started_while_a_backup_is_restored(
     restoring: None, command: type, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(command, "_check", lambda self, **options: None)
+    monkeypatch.setattr(os, "umask", lambda mask: mask)  # else this process would have it from now on
     with pytest.raises(SystemExit) as ended:
         call_command(command())
     assert ended.value.code == 1
