@@ -354,7 +354,7 @@ def _set_of(crash: Crash, then: Sequence[modset.Entry], now: Sequence[modset.Ent
         if modid.lower() not in starts.BASE_GAME:
             like = known.get((modid.lower(), version), modset.Entry(modid, version, name=modid))
             found.append(replace(like, enabled=True))
-    return found  # of files without an id it says nothing
+    return [*found, *(one for one in then if not one.modid)]  # of files without an id it says nothing
 
 
 def _suspects(

@@ -29,6 +29,8 @@ MAX_ENTRIES = 20
 _FATAL_READ = 512 * 1024
 #: Seconds that a file must rest before its last entry is taken to be whole.
 RESTING = 2.0
+#: The same where that entry tells of no error yet: a server that is going down may be slow.
+RESTING_BARE = 30.0
 #: Bytes before the position, by which the file is known again.
 _MARK = 256
 
@@ -153,11 +155,14 @@ def read(path: Path, before: Position | None, *, now: float) -> Reading:
             start = max(start, told.st_size - FIRST_READ)
         entries: list[Entry] = []
         consumed = told.st_size
-        is_resting = abs(now - told.st_mtime) >= RESTING  # whichever way a clock was set
+        age = abs(now - told.st_mtime)  # whichever way a clock was set
+        is_whole = age >= RESTING
         for begin, end in _parts(start, told.st_size):
             text, begin = _text(file, begin, end, encoding)
             found = list(_entries(text, _local(told.st_mtime).date()))
-            if end == told.st_size and not is_resting:  # somebody may be in the middle of writing the last one
+            if end == told.st_size and found and not found[-1][1].error:
+                is_whole = age >= RESTING_BARE
+            if end == told.st_size and not is_whole:  # somebody may be in the middle of writing the last one
                 place, _entry = found.pop() if found else (0, None)
                 consumed = begin + len(text[:place].encode(*encoding))
             entries += [entry for _place, entry in found]
@@ -168,7 +173,7 @@ def read(path: Path, before: Position | None, *, now: float) -> Reading:
             mtime=told.st_mtime_ns,
             offset=consumed,
             mark=_mark(file, consumed),
-            is_whole=is_resting,
+            is_whole=is_whole,
         )
     latest = {entry.digest: entry for entry in entries}
     last = entries[-1].happened if entries else None
@@ -176,7 +181,7 @@ def read(path: Path, before: Position | None, *, now: float) -> Reading:
         entries=tuple(latest.values())[-MAX_ENTRIES:],
         position=position,
         written=datetime.fromtimestamp(told.st_mtime, UTC),
-        offset=serverlog.offset_told(last, told.st_mtime) if last and is_resting else None,
+        offset=serverlog.offset_told(last, told.st_mtime) if last and is_whole else None,
     )
 
 

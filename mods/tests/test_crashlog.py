@@ -214,6 +214,16 @@ def test_an_entry_whose_end_isnt_written_yet_waits(log: Path, encoding: str, cut
     assert second.entries[-1] == crashlog.parse(DAY_FIRST)[0]
 
 
+def test_an_entry_without_its_error_waits_longer(log: Path) -> None:
+    whole = DAY_FIRST.encode()
+    write(log, whole[: whole.index(b"System.")], rested=crashlog.RESTING + 3)
+    first = read(log)
+    assert (first.entries, first.position.is_whole) == ((), False)
+    write(log, whole, rested=crashlog.RESTING + 3)
+    (entry,) = read(log, first.position).entries
+    assert entry.error.startswith("System.")
+
+
 def test_an_entry_that_rests_is_whole_whichever_way_the_clock_was_set(log: Path) -> None:
     for rested in (60, -3600):
         write(log, DAY_FIRST.encode(), rested=rested)
