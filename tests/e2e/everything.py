@@ -34,12 +34,14 @@ MARKUP = (
     "\"><img src=x onerror=alert(1)><evil-mark>' onfocus=alert(3) evil-attr='evil-{{ 7|add:7 }}"
     "<script>alert(2)</script>{% load no_such %}"
 )
-ODD = "\u202egnp.exe\x07\x1b[31m\x00\r\n\u2028"
+ODD = "\u202egnp.exe\x07\x1b[31m\r\n\u2028"
 WORD = "W" * 90
 EVIL = MARKUP + WORD + ODD
+#: As it comes from outside: a NUL gets into no row, since PostgreSQL takes none.
+RAW = EVIL + "\x00"
 SCRIPT_LINK = "javascript:alert(4)"
 #: A file system takes all but the slash, and 255 bytes.
-FILE_NAME = MARKUP.replace("/", "\\") + "W" * 30 + ODD.replace("\x00", "")
+FILE_NAME = MARKUP.replace("/", "\\") + "W" * 30 + ODD
 #: Tables whose texts are ours, or come by a scan or a refresh: those are made hostile where they come from.
 _TAKEN = {"mods.Mod", "mods.Release", "mods.InstalledMod", "mods.Lookup", "mods.CatalogueEntry", "jobs.Worker"}
 #: How texts are called that people write, or that tell what others wrote.
@@ -79,18 +81,18 @@ class Everything(World):
         status.update(InstalledMod.objects.all())
 
     def _fill_folder(self, folder: ServerDir) -> None:
-        folder.configure(ModPaths=["Mods", f"/srv/{FILE_NAME}"], WorldConfig={"DisabledMods": ["oldruins@0.6.1", EVIL]})
+        folder.configure(ModPaths=["Mods", f"/srv/{FILE_NAME}"], WorldConfig={"DisabledMods": ["oldruins@0.6.1", RAW]})
         says: dict[str, Any] = {
-            "name": EVIL,
-            "description": EVIL,
-            "authors": [EVIL],
-            "contributors": [EVIL],
+            "name": RAW,
+            "description": RAW,
+            "authors": [RAW],
+            "contributors": [RAW],
             "website": SCRIPT_LINK,
         }
         (folder.mods / self.row.file_name).write_bytes(
-            zip_of({"type": "code", "modid": "alpha", "version": "1.0.0", **says, "dependencies": {EVIL: EVIL}})
+            zip_of({"type": "code", "modid": "alpha", "version": "1.0.0", **says, "dependencies": {RAW: RAW}})
         )
-        folder.add_zip(f"{FILE_NAME}.zip", modid="evil", side=EVIL, type=EVIL, version=EVIL, **says)
+        folder.add_zip(f"{FILE_NAME}.zip", modid="evil", side=RAW, type=RAW, version=RAW, **says)
         (folder.mods / f"broken{FILE_NAME}.zip").write_bytes(b"no zip at all")
         (folder.mods / f"{FILE_NAME}.cs").write_text(f'[assembly: ModInfo("{WORD}", "evilcs", Version = "1.0.0")]')
         folder.add_zip("gamma.zip", modid="gamma", version="0.1.0", dependencies={"missing": "1.0.0", "game": "1.21.0"})
@@ -111,7 +113,7 @@ class Everything(World):
         install(server, "delta", problems=["The same mod is here more than once."])
         install_many(server, 12)
         GameServer.objects.filter(pk=self.server.pk).update(
-            notes=["ModPaths of serverconfig.json names /srv/gone, which can't be found.", EVIL.replace("\x00", "")],
+            notes=["ModPaths of serverconfig.json names /srv/gone, which can't be found.", EVIL],
             restart_note="sudo systemctl restart vintagestory@public\n(ask Mia before 22:00)",
         )
         ServerStart.objects.create(
@@ -236,12 +238,12 @@ class Everything(World):
 def _fill_database(database: ModDatabase) -> None:
     """Thirty mods in the mod database, one of them hostile in all that it says."""
     evil = database.add_mod(
-        name=EVIL, modids=["alpha"], author=EVIL, summary=EVIL,
-        text=f"<h2>About</h2><p>{EVIL}</p><pre>{'x' * 300}</pre>",
-        tags=[EVIL, "QoL"], homepage_url=SCRIPT_LINK, source_url=f'https://example.com/"{MARKUP}', logo=SCRIPT_LINK,
+        name=RAW, modids=["alpha"], author=RAW, summary=RAW,
+        text=f"<h2>About</h2><p>{RAW}</p><pre>{'x' * 300}</pre>",
+        tags=[RAW, "QoL"], homepage_url=SCRIPT_LINK, source_url=f'https://example.com/"{MARKUP}', logo=SCRIPT_LINK,
     )  # fmt: skip
     for version, versions in (("1.0.0", ["1.20.4", "1.21.0"]), ("1.1.0-rc.1", ["1.21.5"]), ("1.2.0", ["1.21.5"])):
-        changelog = f"<ul><li>{EVIL}<a href='{SCRIPT_LINK}'>this</a> <a href='https://example.com'>that</a></li></ul>"
+        changelog = f"<ul><li>{RAW}<a href='{SCRIPT_LINK}'>this</a> <a href='https://example.com'>that</a></li></ul>"
         release = database.add_release(
             evil, "alpha", version, game_versions=versions, changelog=changelog, file_name=f"{MARKUP}.zip"
         )
