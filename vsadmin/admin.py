@@ -207,6 +207,10 @@ class PanelSite(admin.AdminSite):
         context |= dashboard.context(request, context["worker"])
         return TemplateResponse(request, "admin/index.html", {**context, **(extra_context or {})})
 
+    def get_app_list(self, request: HttpRequest, app_label: str | None = None) -> list[Any]:
+        """Nobody sees Django's list of all models, and working it out would cost each page."""
+        return []
+
     def app_index(  # type: ignore[override]  # a redirect takes the place of Django's page
         self, request: HttpRequest, app_label: str, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:

@@ -145,7 +145,9 @@ def _ask(site: AdminSite, request: HttpRequest, rows: list[InstalledMod], form: 
 def _say_released(request: HttpRequest, count: int) -> None:
     if count:
         words = ngettext("%d mod may be updated again.", "%d mods may be updated again.", count)
-        messages.success(request, words % count)
+        updates = reverse("admin:mods_installedmod_changelist") + "?state=outdated"
+        link = format_html(' <a href="{}">{}</a>', updates, _("See the updates"))
+        messages.success(request, format_html("{}{}", words % count, link))
     else:
         messages.info(request, _("It wasn't held."))
 

@@ -173,6 +173,7 @@ def test_a_held_mod_says_so(admin_client: Client, held: InstalledMod) -> None:
 def test_a_held_mod_is_let_go(admin_client: Client, held: InstalledMod) -> None:
     response = act(admin_client, "unhold", held, next=f"{LIST}{held.pk}/change/")
     assert response["Location"] == f"{LIST}{held.pk}/change/"
+    assert f'<a href="{LIST}?state=outdated">See the updates</a>' in admin_client.get(response["Location"]).text
     assert not Hold.objects.exists()
     assert (
         "It wasn&#x27;t held."
