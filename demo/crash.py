@@ -56,7 +56,7 @@ def crash(place: Path, now: datetime) -> str:
             f"{_stamp(crashed)}: Critical error occurred in the following mod: {named[-1]}\n"
             f"Loaded Mods: {loaded}\n"
             "System.NullReferenceException: Object reference not set to an instance of an object.\n"
-            f"   at {namespace}.Server.NightWatch.OnServerTick(Single dt) in /home/demo/{namespace}/Night.cs:line 88\n"
+            f"   at {namespace}.Server.NightWatch.OnServerTick(Single dt) in /srv/demo/{namespace}/Night.cs:line 88\n"
             "   at Vintagestory.Server.ServerMain.Process()\n"
         )
     os.utime(path, (crashed.timestamp(), crashed.timestamp()))

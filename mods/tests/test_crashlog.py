@@ -16,7 +16,7 @@ Game Version: v1.22.2 (Stable)
 22.02.2026 20:39:11: Critical error occurred in the following mod: somemod@4.0.3
 Loaded Mods: othermod@1.14.0, somemod@4.0.3, game@1.22.2, creative@1.22.2, survival@1.22.2
 Involved Harmony IDs: com.ann.somemod, othermod.patches
-System.TypeLoadException: Could not load type 'SomeMod.Thing' from '/home/ann/server/Mods/somemod_4.0.3.zip'.
+System.TypeLoadException: Could not load type 'SomeMod.Thing' from '/srv/ann/server/Mods/somemod_4.0.3.zip'.
    at SomeMod.Patches.Block.Postfix(BlockSelection selection) in C:\\Users\\Ann Smith\\src\\SomeMod\\Block.cs:line 42
    at Vintagestory.Server.ServerMain.Process() in VintagestoryLib\\Server\\ServerMain.cs:line 1150
 """
@@ -114,10 +114,10 @@ def test_entries_one_after_the_other() -> None:
 @pytest.mark.parametrize(
     ("text", "shown"),
     [
-        ("at X.Y() in /home/bob/My Mods/src/File.cs:line 3", "at X.Y() in File.cs:line 3"),
+        ("at X.Y() in /srv/bob/My Mods/src/File.cs:line 3", "at X.Y() in File.cs:line 3"),
         ("at X.Y() in C:\\Users\\bob\\src\\File.cs:line 3", "at X.Y() in File.cs:line 3"),
         ("at X.Y() in \\\\nas\\bob\\src\\File.cs:line 3", "at X.Y() in File.cs:line 3"),
-        ("from 'file:///home/bob/File.dll' and D:/bob/x.zip", "from 'File.dll' and x.zip"),
+        ("from 'file:///srv/bob/File.dll' and D:/bob/x.zip", "from 'File.dll' and x.zip"),
         ("see https://example.com/bugs/42 for more", "see https://example.com/bugs/42 for more"),
         ("no part of the path '/home/bob'.", "no part of the path '~'."),
         ("C:\\\\Users\\\\bob\\\\x.json", "x.json"),
@@ -302,7 +302,7 @@ def test_a_fatal_entry_of_the_main_log() -> None:
     text = (
         "22.2.2026 20:00:00 [Notification] Game Version: v1.22.2 (Stable)\n"
         "22.2.2026 20:39:11 [Fatal] Critical error occurred in the following mod: somemod@4.0.3\n"
-        "22.2.2026 20:39:11 [Fatal] System.Exception: Boom in /home/bob/x.zip\n"
+        "22.2.2026 20:39:11 [Fatal] System.Exception: Boom in /srv/bob/x.zip\n"
         "   at SomeMod.Block.Tick()\n"
         "22.2.2026 20:39:12 [Notification] Server stopped\n"
         "   at Not.Of.It()\n"
