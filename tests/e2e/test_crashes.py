@@ -64,7 +64,7 @@ def _write_logs(folder: ServerDir, now: datetime) -> None:
         f"{at:%d.%m.%Y %H:%M:%S}: Critical error occurred in the following mod: deepmining@0.9.4\n"
         "Loaded Mods: deepmining@0.9.4, quiet@1.0.0, added@1.0.0, game@1.21.5\n"
         "System.NullReferenceException: Object reference not set to an instance of an object.\n"
-        "   at DeepMining.Drill.OnGameTick(Single dt) in /home/ann/DeepMining/Drill.cs:line 88\n"
+        "   at DeepMining.Drill.OnGameTick(Single dt) in /srv/ann/DeepMining/Drill.cs:line 88\n"
     )
     for name, moment in (("server-main.log", started), ("server-crash.log", at)):
         os.utime(folder.path / "Logs" / name, (moment.timestamp(), moment.timestamp()))
