@@ -141,18 +141,29 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def open_regular(path: Path) -> BufferedReader:
-    """Open a file for reading. Raises NotRegular where the name is a link, a folder or a device, else OSError."""
+def open_regular(path: Path, *, follow: bool = False, dir_fd: int | None = None) -> BufferedReader:
+    """Open a file of somebody else's folder for reading. It never waits for a pipe's writer and never takes a terminal.
+
+    `follow`: a link counts as the regular file it leads to. `dir_fd`: the open folder that a relative `path` is in.
+    Raises NotRegular if the name is a folder, a pipe, a device or (without `follow`) a link; else OSError.
+    """
+    flags = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC | (0 if follow else os.O_NOFOLLOW)
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        descriptor = os.open(path, flags, dir_fd=dir_fd)
     except OSError as error:
-        if error.errno == errno.ELOOP:
+        if error.errno in {errno.ELOOP, errno.ENXIO}:  # a link; a socket or a device that isn't there
             raise NotRegular(*error.args, str(path)) from error
         raise
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
         raise NotRegular(errno.EINVAL, "not a regular file", str(path))
     return os.fdopen(descriptor, "rb")
+
+
+def read_regular(path: Path, limit: int, *, follow: bool = False) -> bytes:
+    """The first `limit` bytes of such a file, and one more if there are more. Raises as `open_regular` does."""
+    with open_regular(path, follow=follow) as file:
+        return file.read(limit + 1)
 
 
 def sha256_of(file: BufferedReader) -> str:

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import socket
 import stat
 from pathlib import Path
 
@@ -59,15 +60,51 @@ def test_leftovers_are_swept_and_work_under_way_is_not(tmp_path: Path) -> None:
     assert files.leftovers(tmp_path / "missing", remove=True) == files.Leftovers()
 
 
-def test_only_regular_files_are_opened(tmp_path: Path) -> None:
-    (tmp_path / "file").write_bytes(b"x")
-    (tmp_path / "link").symlink_to(tmp_path / "file")
+@pytest.fixture
+def odd_places(tmp_path: Path) -> Path:
+    """A folder with a file, a link to it, a link to nothing, one in a circle, one to a pipe, and what is no file."""
+    (tmp_path / "file").write_bytes(b"12345")
+    (tmp_path / "link").symlink_to("file")
+    (tmp_path / "dangling").symlink_to("nowhere")
+    (tmp_path / "circle").symlink_to("circle")
     os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "link to pipe").symlink_to("pipe")
     (tmp_path / "folder").mkdir()
-    files.open_regular(tmp_path / "file").close()
-    for name in ("link", "pipe", "folder"):
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(tmp_path / "socket"))
+    return tmp_path
+
+
+def test_only_regular_files_are_opened(odd_places: Path) -> None:
+    assert files.open_regular(odd_places / "file").read() == b"12345"
+    for name in ("link", "dangling", "circle", "pipe", "link to pipe", "folder", "socket", "/dev/null"):
         with pytest.raises(files.NotRegular):
-            files.open_regular(tmp_path / name)
+            files.open_regular(odd_places / name)
+
+
+def test_a_link_is_followed_on_request_to_regular_files_only(odd_places: Path) -> None:
+    assert files.open_regular(odd_places / "link", follow=True).read() == b"12345"
+    for name in ("circle", "link to pipe", "pipe", "folder"):
+        with pytest.raises(files.NotRegular):
+            files.open_regular(odd_places / name, follow=True)
+    with pytest.raises(FileNotFoundError):
+        files.open_regular(odd_places / "dangling", follow=True)
+
+
+def test_a_name_is_looked_up_in_an_open_folder(odd_places: Path) -> None:
+    descriptor = os.open(odd_places, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        assert files.open_regular(Path("file"), dir_fd=descriptor).read() == b"12345"
+        with pytest.raises(files.NotRegular):
+            files.open_regular(Path("link"), dir_fd=descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def test_no_more_is_read_than_asked_for_and_one_byte_that_says_there_is_more(odd_places: Path) -> None:
+    assert files.read_regular(odd_places / "file", 5) == b"12345"
+    assert files.read_regular(odd_places / "file", 4) == b"12345"
+    assert files.read_regular(odd_places / "file", 3) == b"1234"
 
 
 def test_free_space_is_told_for_a_folder_that_is_not_there_yet(tmp_path: Path) -> None:
