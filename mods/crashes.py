@@ -24,6 +24,7 @@ from events.record import record
 from mods import crashlog, modset, serverlog, starts
 from mods.crashlog import Entry, Position
 from mods.models import Crash, CrashQuerySet, GameServer, ServerStart, Step
+from mods.needs import BASE_GAME
 from mods.starts import Change, Difference, Noted
 from vsadmin.lib import logs
 
@@ -168,7 +169,7 @@ def _fill(crash: Crash, one: _Found, start: ServerStart | None, names: dict[str,
     crash.blamed_version = entry.blamed_version or loaded.get(crash.blamed_key, "")
     crash.error = entry.error
     crash.loaded = [list(pair) for pair in entry.loaded] if entry.loaded is not None else None
-    mods = [(modid, name) for modid, name in known.items() if modid not in starts.BASE_GAME]
+    mods = [(modid, name) for modid, name in known.items() if modid not in BASE_GAME]
     crash.involved = list(crashlog.involved(entry, mods))[:50]
     crash.start = start
     crash.digest = entry.digest
@@ -351,7 +352,7 @@ def _set_of(crash: Crash, then: Sequence[modset.Entry], now: Sequence[modset.Ent
     known = {(one.modid.lower(), one.version): one for one in (*now, *then) if one.modid}
     found = []
     for modid, version in crash.loaded:
-        if modid.lower() not in starts.BASE_GAME:
+        if modid.lower() not in BASE_GAME:
             like = known.get((modid.lower(), version), modset.Entry(modid, version, name=modid))
             found.append(replace(like, enabled=True))
     return [*found, *(one for one in then if not one.modid)]  # of files without an id it says nothing

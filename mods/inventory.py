@@ -7,7 +7,6 @@ can't be reached leaves its rows as they are.
 import logging
 import os
 import threading
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -19,7 +18,7 @@ from django.db import connection, models, transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from mods import conf, crashes, modinfo, news, serverdir, starts, status
+from mods import conf, crashes, modinfo, news, problems, serverdir, starts, status
 from mods.models import GameServer, InstalledMod, Lookup
 from vsadmin.lib import files, locks, logs
 
@@ -129,9 +128,10 @@ def _scan(server: GameServer, report: Report | None, stop: threading.Event | Non
         found, notes = _list(folder, server)
     except serverdir.Unusable as error:
         return _mark_unreachable(server, str(error), now)
-    rejudge = server.disabled_mods != list(folder.disabled_mods)
-    version_before, scanned_before = server.game_version, server.scanned_at
+    disabled_before, version_before = server.disabled_mods, server.game_version
+    scanned_before, refused_before = server.scanned_at, server.refused
     described = _describe(server, folder, [*folder.notes, *notes], now)
+    rejudge = disabled_before != server.disabled_mods or version_before != server.game_version or refused_before is None
 
     known = InstalledMod.objects.filter(server=server).values_list("folder", "file_name", "fingerprint", "has_problems")
     stored = {(place, name): fingerprint for place, name, fingerprint, _ in known}
@@ -139,10 +139,10 @@ def _scan(server: GameServer, report: Report | None, stop: threading.Event | Non
     differing = [one for key, one in seen.items() if not one.fingerprint or stored.get(key) != one.fingerprint]
     unreached = {note.folder for note in notes}
     vanished = {key for key in stored if key not in seen and key[0] not in unreached}
-    problems = sum(has_problems for *_, has_problems in known)
+    with_problems = sum(has_problems for *_, has_problems in known)
     read = added = 0
     if differing or vanished or rejudge:
-        read, added, problems = _store(server, folder, differing, vanished, _Watch(report, stop))
+        read, added, with_problems = _store(server, differing, vanished, _Watch(report, stop))
     with transaction.atomic():  # else a refresh that comes in between takes the new version's verdicts for news
         server.save(update_fields=described)
         if version_before != server.game_version:
@@ -152,13 +152,18 @@ def _scan(server: GameServer, report: Report | None, stop: threading.Event | Non
         noted = starts.after_scan(server, now=now, scanned_before=scanned_before, changed=changed)
         _read_crashes(server, noted, now)
         starts.settle(server, noted, now=now)
+        if (server.refused or {}) != (refused_before or {}):
+            with_problems = _judge_again(server)
+        elif server.refused is None:  # it has no log
+            server.refused = {}
+            server.save(update_fields=["refused"])
     result = ScanResult(
         server=server.name,
         found=len(stored) - len(vanished) + added,
         read=read,
         added=added,
         removed=len(vanished),
-        with_problems=problems,
+        with_problems=with_problems,
     )
     if result.changed:
         logs.event(
@@ -183,9 +188,16 @@ def _read_crashes(server: GameServer, noted: starts.Noted | None, now: datetime)
         _log.exception("crash log of %s", server.name)
 
 
+def _judge_again(server: GameServer) -> int:
+    """Once its log said something new of mods that weren't loaded: bring their problems in line. Returns how many mods
+    have problems."""
+    rows = list(InstalledMod.objects.filter(server=server).only(*problems.READ))
+    InstalledMod.objects.bulk_update(problems.judge(rows, server), problems.FIELDS, batch_size=200)
+    return sum(row.has_problems for row in rows)
+
+
 def _store(
     server: GameServer,
-    folder: serverdir.ServerFolder,
     differing: list[_Found],
     vanished: set[tuple[str, str]],
     watch: "_Watch",
@@ -207,7 +219,7 @@ def _store(
         InstalledMod.objects.filter(pk__in=gone).delete()
         _look_up(fresh + altered)
         written = {row.pk for row in altered}
-        rejudged = [row for row in _judge(current, folder) if row.pk and row.pk not in written]
+        rejudged = [row for row in _judge(current, server) if row.pk and row.pk not in written]
         status.judge(fresh + altered)
         insert(fresh)
         news.of_scan(fresh + altered)
@@ -421,44 +433,25 @@ def _bare_name(one: _Found) -> str:
     return bare if one.kind in {"folder", "dll"} else os.path.splitext(bare)[0] or bare
 
 
-_JUDGED_FIELDS = ["problems", "disabled_by_config", "has_problems"]
+_JUDGED_FIELDS = ["disabled_by_config", *problems.FIELDS]
 
 
-def _judge(rows: list[InstalledMod], folder: serverdir.ServerFolder) -> list[InstalledMod]:
-    """Say of each row what the folder as a whole makes of it: duplicates, disabled by the server's configuration.
+def _judge(rows: list[InstalledMod], server: GameServer) -> list[InstalledMod]:
+    """Say of each row what the server as a whole makes of it: disabled by its configuration, its problems.
 
     Returns the rows (unsaved) that this changed.
     """
-    switched_off = {entry.lower() for entry in folder.disabled_mods}
-    by_modid: dict[str, list[InstalledMod]] = defaultdict(list)
-    for row in rows:
-        if row.modid_key:
-            by_modid[row.modid_key].append(row)
+    switched_off = {entry.lower() for entry in server.disabled_mods}
     changed = []
     for row in rows:
-        others = [other for other in by_modid.get(row.modid_key, ()) if other is not row]
-        problems = [*row.file_problems, *_duplicate_problem(row, others)]
         off = bool(
             row.modid_key
             and (row.modid_key in switched_off or f"{row.modid_key}@{row.version.lower()}" in switched_off)
         )
-        if (problems, off, bool(problems)) != (row.problems, row.disabled_by_config, row.has_problems):
-            row.problems, row.disabled_by_config, row.has_problems = problems, off, bool(problems)
+        if off != row.disabled_by_config:
+            row.disabled_by_config = off
             changed.append(row)
-    return changed
-
-
-def _duplicate_problem(row: InstalledMod, others: list[InstalledMod]) -> list[str]:
-    if not others:
-        return []
-    names = ", ".join(
-        f"{other.file_name} ({other.version or '?'})" for other in sorted(others, key=lambda other: other.file_name)[:5]
-    )
-    if row.enabled and any(other.enabled for other in others):
-        consequence = _("The game loads only the highest version; remove the others.")
-    else:
-        consequence = _("Keep one of them.")
-    return [_("The same mod is here more than once: also %s.") % names + " " + consequence]
+    return list({id(row): row for row in (*changed, *problems.judge(rows, server))}.values())
 
 
 def _look_up(rows: list[InstalledMod]) -> None:

@@ -11,10 +11,8 @@ from enum import StrEnum
 from django.utils.translation import gettext as _
 
 from mods import versions, wording
+from mods.needs import BASE_GAME
 from mods.versions import Compatibility
-
-#: Comes with the game; a minimum of these is a minimum of the game itself.
-BASE_GAME = frozenset({"game", "survival", "creative"})
 
 
 class Verdict(StrEnum):

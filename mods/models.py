@@ -45,6 +45,8 @@ class GameServer(models.Model):
     scanned_at = models.DateTimeField(_("last scan"), null=True, editable=False)
     unreachable_since = models.DateTimeField(_("unreachable since"), null=True, editable=False)
     unreachable_why = models.TextField(blank=True, editable=False)
+    #: What its log said of mods that it didn't load, until that is mended: `problems.note`. Null: never looked.
+    refused = models.JSONField(null=True, editable=False)
     #: How far its crash log was read, written by `crashes`.
     crash_log = models.JSONField(default=dict, editable=False)
 

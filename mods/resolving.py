@@ -12,11 +12,9 @@ from django.utils.translation import gettext as _
 from mods import versions, wording
 from mods.candidates import Candidates
 from mods.models import GameServer, Hold, InstalledMod, KeptCopy, Release, Step
+from mods.needs import BASE_GAME
 from mods.plans import Unmet
 from mods.versions import Compatibility
-
-#: Comes with the game and is never to be downloaded (facts of the game: its own mods).
-BASE_GAME = frozenset({"game", "survival", "creative"})
 
 
 @dataclass(eq=False)

@@ -59,6 +59,9 @@ class Telling:
     loaded: tuple[str, ...] = ()
     #: Of each mod that failed, sentences why: by its id in lower case, or its file's name where no id was known.
     failures: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    #: Which of them failed for want of what they need, and which ids were found more than once.
+    unresolved: frozenset[str] = frozenset()
+    found_twice: frozenset[str] = frozenset()
 
 
 def find(data_dir: Path) -> Path | None:
@@ -124,6 +127,8 @@ def parse(text: str) -> Telling:
         disabled=found[1] if found else None,
         loaded=_ids(loaded),
         failures=failures.sentences(),
+        unresolved=frozenset(failures.unresolved),
+        found_twice=frozenset(failures.found_twice),
     )
 
 
@@ -132,6 +137,8 @@ class _Failures:
 
     def __init__(self) -> None:
         self._found: dict[str, list[str]] = defaultdict(list)
+        self.unresolved: set[str] = set()
+        self.found_twice: set[str] = set()
         # Of which mod the next lines may give the missing dependencies, or the exception.
         self._unresolved = self._thrown = ""
 
@@ -148,6 +155,7 @@ class _Failures:
             }
             text = _("When it started, the server found this mod id more than once (%(files)s). It loaded %(version)s.")
             self._add(match[1], text % words)
+            self.found_twice.add(_key(match[1]))
         else:
             tag = _TAG.match(said)
             self._take_of_mod(tag[1] if tag else "", said[tag.end() :] if tag else said)
@@ -167,6 +175,7 @@ class _Failures:
         if mod and said.startswith(_UNRESOLVED):
             self._close()
             self._unresolved = mod
+            self.unresolved.add(_key(mod))
         elif mod and said.startswith(_THROWN):
             self._close()
             self._thrown = mod
@@ -184,19 +193,24 @@ class _Failures:
 
     def _close(self) -> None:
         """Nothing more follows of what was begun: say it without the particulars."""
-        if self._unresolved and not self._found.get(self._unresolved.lower()):
+        if self._unresolved and not self._found.get(_key(self._unresolved)):
             self._add(self._unresolved, _("When the server started, it wasn't loaded: something it needs is missing."))
         if self._thrown:
             self._add(self._thrown, _("When the server started it, it failed; its log doesn't say why."))
         self._unresolved = self._thrown = ""
 
     def _add(self, mod: str, sentence: str) -> None:
-        key = _clean(mod, _MAX_ID).strip().lower()
+        key = _key(mod)
         if key not in self._found and len(self._found) >= _MAX_IDS:
             return
         told = self._found[key]
         if sentence not in told and len(told) < _MAX_SENTENCES:
             told.append(sentence)
+
+
+def _key(mod: str) -> str:
+    """What the failures are kept by: an id, or a file's name."""
+    return _clean(mod, _MAX_ID).strip().lower()
 
 
 def _unresolved(match: re.Match[str]) -> str:

@@ -20,13 +20,11 @@ from django.utils.translation import ngettext
 
 from events.kinds import Kind
 from events.record import record
-from mods import modset, serverlog
+from mods import modset, problems, serverlog
 from mods.models import Crash, FolderState, GameServer, InstalledMod, ServerStart
 from mods.modset import Entry
+from mods.needs import BASE_GAME
 from vsadmin.lib import logs, times
-
-#: Ids that the log names and that are the game itself.
-BASE_GAME = frozenset({"game", "survival", "creative"})
 
 MAX_STATES = 200
 MAX_STARTS = 200
@@ -110,8 +108,8 @@ def _note_start(server: GameServer, now: datetime, scanned_before: datetime | No
     if log is None or started_at is None:
         return known
     if latest is not None and _is_same(latest.started_at, started_at, scanned_before):
-        if scanned_before is None or scanned_before < latest.started_at + _SETTLING:
-            _renew(latest.pk, log)
+        if server.refused is None or scanned_before is None or scanned_before < latest.started_at + _SETTLING:
+            _renew(server, latest.pk, log)
         return known
     if started_at > now + timedelta(minutes=1):
         return known  # its clock or its zone isn't ours, so nothing follows from it
@@ -133,6 +131,7 @@ def _write_start(server: GameServer, log: Path, started_at: datetime) -> ServerS
         failures={key: list(sentences) for key, sentences in told.failures.items()},
         mods=_set_at(server, started_at, told.loaded),
     )
+    _note_refusals(server, told, start)
     _forget_starts(server)
     logs.event("server_start_seen", server=server.name, started_at=started_at.isoformat(), failed=len(told.failures))
     return start
@@ -226,12 +225,20 @@ def _is_same(known: datetime, told: datetime, scanned_before: datetime | None) -
     )
 
 
-def _renew(start_id: int, log: Path) -> None:
+def _note_refusals(server: GameServer, told: serverlog.Telling, start: ServerStart) -> None:
+    then = modset.from_json(start.mods) if start.mods is not None else None
+    refused = problems.note(server, told, start.started_at, then)
+    if refused != server.refused:
+        server.refused = refused
+        server.save(update_fields=["refused"])
+
+
+def _renew(server: GameServer, start_id: int, log: Path) -> None:
     """Add what the server has written since: it had only begun to start."""
     told = serverlog.read(log)
     if told is None:
         return
-    start = ServerStart.objects.defer("mods").get(pk=start_id)
+    start = ServerStart.objects.get(pk=start_id)
     said = {
         "game_version": told.game_version,
         "loaded": list(told.loaded),
@@ -242,6 +249,8 @@ def _renew(start_id: int, log: Path) -> None:
         setattr(start, name, said[name])
     if differing:
         start.save(update_fields=differing)
+    if differing or server.refused is None:
+        _note_refusals(server, told, start)
 
 
 def _set_at(server: GameServer, started_at: datetime, ids: Iterable[str]) -> list[dict[str, object]] | None:
@@ -441,17 +450,6 @@ def _first_seen(starts: Iterable[ServerStart]) -> dict[int, tuple[Entry, ...]]:
             chosen[server] = pk
     found = FolderState.objects.in_bulk(chosen.values())
     return {server: modset.from_json(found[pk].mods) for server, pk in chosen.items() if pk in found}
-
-
-def failures(server: GameServer) -> dict[str, list[str]]:
-    """What the log of the latest start says of mods that failed: of each, by its id in lower case (or its file's name
-    where the log knows no id), sentences."""
-    return failures_for([server]).get(server.pk, {})
-
-
-def failures_for(servers: Iterable[GameServer]) -> dict[int, dict[str, list[str]]]:
-    """The same for several servers, by their keys, in one query."""
-    return {start.server_id: start.failures for start in _latest(servers) if start.failures}
 
 
 def _latest(servers: Iterable[GameServer]) -> QuerySet[ServerStart]:

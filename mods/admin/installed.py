@@ -119,17 +119,15 @@ class InstalledModAdmin(ReadOnlyAdmin[InstalledMod]):
     def get_changelist_instance(self, request: HttpRequest) -> ChangeList:
         changelist = super().get_changelist_instance(request)
         rows = list(changelist.result_list)
-        held, failed = holds.of_rows(rows), mod_page.failures(rows)
+        held = holds.of_rows(rows)
         for row in rows:
             row.hold = held.get((row.server_id, row.modid_key))
-            row.failed = failed.get(row.pk, ())
         changelist.result_list = rows
         return changelist
 
     @admin.display(description=gettext_lazy("mod"), ordering="name")
     def mod(self, row: InstalledMod) -> SafeString:
-        failed = getattr(row, "failed", ())
-        problem = str(row.problems[0]) if row.problems else str(failed[0]) if failed else ""
+        problem = str(row.problems[0]) if row.problems else ""
         return format_html(
             "<b>{}</b>{}{}{}",
             row.name,
@@ -200,13 +198,11 @@ class InstalledModAdmin(ReadOnlyAdmin[InstalledMod]):
         releases = list(Release.objects.filter(mod=mod)) if mod else []
         carrying = [release for release in releases if release.modid_key == obj.modid_key]
         carrying.sort(key=lambda release: versions.sort_key(release.version), reverse=True)
-        dependencies = mod_page.dependencies(obj)
         held = holds.of_rows([obj]).get((obj.server_id, obj.modid_key))
         return {
             **mod_page.doings(request, obj),
             **history.of_mod(request, obj),
             "hold": held,
-            "failures": mod_page.failures([obj]).get(obj.pk, ()),
             "title": obj.name,
             "mod": mod,
             "fresh": wording.freshness(obj),
@@ -215,8 +211,7 @@ class InstalledModAdmin(ReadOnlyAdmin[InstalledMod]):
             "compatibility_tone": wording.compatibility_tone(obj),
             "compatibility_reason": wording.compatibility_reason(obj),
             "recommendation_reason": wording.recommendation_reason(obj),
-            "dependencies": dependencies,
-            "unmet": [one for one in dependencies if one.state != "met"],
+            "dependencies": mod_page.dependencies(obj),
             "releases": list(mod_page.shown_releases(obj, carrying)),
             "other_modids": sorted(
                 {release.modid for release in releases if release.modid_key != obj.modid_key} - {""}

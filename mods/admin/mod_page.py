@@ -1,6 +1,6 @@
 """What a mod's page says besides its row: dependencies, releases, links, the same mod elsewhere."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,12 +8,10 @@ from django.http import HttpRequest
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
-from mods import conf, rights, starts, versions, wording
+from mods import conf, needs, problems, rights, wording
 from mods.models import InstalledMod, Release
 from vsadmin.lib import html
 
-#: Ids that stand for the base game; no file brings them.
-BASE_GAME = frozenset({"game", "survival", "creative"})
 #: Characters of changelogs that one page shows, strangers' HTML being slow to clean.
 _CHANGELOGS = 256 * 1024
 
@@ -45,30 +43,22 @@ class ShownRelease:
 def dependencies(row: InstalledMod) -> list[Dependency]:
     """What the mod needs, the base game first; one query."""
     wanted = {str(modid): str(minimum or "") for modid, minimum in row.dependencies.items()}
-    keys = {modid.lower() for modid in wanted} - BASE_GAME
-    here: dict[str, list[InstalledMod]] = {}
-    for one in InstalledMod.objects.filter(server=row.server, modid_key__in=keys).exclude(pk=row.pk):
-        here.setdefault(one.modid_key, []).append(one)
-    found = [_dependency(row, modid, minimum, here) for modid, minimum in wanted.items()]
+    keys = {modid.lower() for modid in wanted} - needs.BASE_GAME
+    here = problems.by_mod(InstalledMod.objects.filter(server=row.server, modid_key__in=keys).exclude(pk=row.pk))
+    found = [_dependency(row, modid, minimum, here.get(modid.lower(), ())) for modid, minimum in wanted.items()]
     return sorted(found, key=lambda one: (not one.is_base_game, one.modid.lower()))
 
 
-def _dependency(row: InstalledMod, modid: str, minimum: str, here: dict[str, list[InstalledMod]]) -> Dependency:
-    shown = "" if minimum.strip() in {"", "*"} else minimum
-    if modid.lower() in BASE_GAME:
-        met = not row.server.game_version or versions.satisfies(row.server.game_version, minimum)
-        return Dependency(modid, shown, True, None, "met" if met else "too_old")
-    candidates = sorted(
-        here.get(modid.lower(), ()),
-        key=lambda one: (one.enabled and not one.disabled_by_config, versions.sort_key(one.version)),
-        reverse=True,
+def _dependency(row: InstalledMod, modid: str, minimum: str, here: Sequence[InstalledMod]) -> Dependency:
+    best = here[0] if here else None
+    state = needs.state(
+        modid,
+        minimum,
+        best.version if best else None,
+        loads=best is not None and problems.loads(best),
+        game_version=row.server.game_version,
     )
-    if not candidates:
-        return Dependency(modid, shown, False, None, "missing")
-    best = candidates[0]
-    if not best.enabled or best.disabled_by_config:
-        return Dependency(modid, shown, False, best, "disabled")
-    return Dependency(modid, shown, False, best, "met" if versions.satisfies(best.version, minimum) else "too_old")
+    return Dependency(modid, needs.asked(minimum), modid.lower() in needs.BASE_GAME, best, state.value)
 
 
 def shown_releases(row: InstalledMod, releases: list[Release]) -> Iterator[ShownRelease]:
@@ -127,22 +117,6 @@ def links(row: InstalledMod) -> list[tuple[str, str]]:
             seen.add(usable)
             usable_links.append((label, usable))
     return usable_links
-
-
-def failures(rows: Iterable[InstalledMod]) -> dict[int, list[str]]:
-    """What the servers' logs said of these mods at the latest start, by their keys; one query.
-
-    A log that knows no id names the file instead.
-    """
-    shown = list(rows)
-    told = starts.failures_for({row.server_id: row.server for row in shown}.values())
-    found = {}
-    for row in shown:
-        of_server = told.get(row.server_id, {})
-        sentences = of_server.get(row.modid_key) or of_server.get(row.file_name.lower())
-        if sentences:
-            found[row.pk] = [str(sentence) for sentence in sentences]
-    return found
 
 
 def doings(request: HttpRequest, row: InstalledMod) -> dict[str, Any]:

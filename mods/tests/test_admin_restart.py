@@ -72,29 +72,6 @@ def test_the_note_is_written_on_the_server_s_page(admin_client: Client, server: 
     assert server.restart_note == "Ask Mia"
 
 
-def test_a_mod_that_the_log_says_failed(admin_client: Client, server: GameServer) -> None:
-    """By its mod id, or by its file's name where the log knows no id."""
-    nameless = install(server, "", name="nameless", file_name="Broken.zip")
-    failures = {"alpha": ["It needs <lib> 1.2.0."], "broken.zip": ["An exception."]}
-    start(server, failures={})
-    latest = start(server, failures=failures, started_at=timezone.now())
-    alpha = server.installed_mods.get(modid="alpha")
-    assert "It needs &lt;lib&gt; 1.2.0." in admin_client.get(MODS).text
-    assert "An exception." in admin_client.get(MODS).text
-    text = admin_client.get(f"{MODS}{alpha.pk}/change/").text
-    assert "At its last start the server said:" in text
-    assert "It needs &lt;lib&gt; 1.2.0." in text
-    assert "An exception." in admin_client.get(f"{MODS}{nameless.pk}/change/").text
-    start(server, failures={}, started_at=latest.started_at + timedelta(minutes=5))
-    assert "It needs" not in admin_client.get(MODS).text, "the next start went well"
-
-
-def test_one_server_s_failure_isn_t_another_s(admin_client: Client, server: GameServer) -> None:
-    other = install(make_server("Testing"), "alpha")
-    start(server, failures={"alpha": ["It failed."]})
-    assert "It failed." not in admin_client.get(f"{MODS}{other.pk}/change/").text
-
-
 def test_queries_of_the_servers_list_don_t_follow_their_number(admin_client: Client, server: GameServer) -> None:
     def queries() -> int:
         with CaptureQueriesContext(connection) as captured:

@@ -140,7 +140,15 @@ def test_the_list_can_be_narrowed(two_servers: None) -> None:
 
 def test_the_table_is_for_reading(two_servers: None) -> None:
     out, _err = run("list_mods")
-    assert out.splitlines()[0].split() == ["SERVER", "MODID", "VERSION", "RECOMMENDED", "COMPATIBILITY", "FILE"]
+    assert out.splitlines()[0].split() == [
+        "SERVER",
+        "MODID",
+        "VERSION",
+        "RECOMMENDED",
+        "COMPATIBILITY",
+        "STATE",
+        "FILE",
+    ]
     assert "! Testing: broken.zip: " in out
     assert out.endswith("4 mods\n")
 

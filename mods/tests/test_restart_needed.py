@@ -240,11 +240,3 @@ def test_several_at_once_are_told_what_each_is_told_alone() -> None:
     found = starts.for_servers(servers)
     assert found == {server.pk: starts.restart_needed(server) for server in servers}
     assert [found[server.pk].any for server in servers] == [False, True, False, True, False]
-
-
-def test_failures_are_those_of_the_latest_start(server: GameServer) -> None:
-    assert starts.failures(server) == {}
-    note_start(server, started_at=timezone.now() - timedelta(days=1), failures={"a": ["It failed."]})
-    assert starts.failures(server) == {"a": ["It failed."]}
-    note_start(server)
-    assert starts.failures(server) == {}

@@ -166,13 +166,13 @@ def test_what_is_written_after_the_start_is_added_until_it_has_settled(watched: 
     watched.scan(0, changed=True)
     watched.started(4)
     watched.scan(5)
-    assert starts.failures(watched.server) == {}
+    assert ServerStart.objects.get().failures == {}
     watched.started(4, "[carry] x")
     with watched.path.open("a") as log:
         log.write("22.11.2026 20:05:00 [Error] [Carry] An exception was thrown:\nBoom\n")
     watched.touch(6)
     watched.scan(10)
-    assert starts.failures(watched.server) == {"carry": ["When the server started it, it failed: Boom."]}
+    assert ServerStart.objects.get().failures == {"carry": ["When the server started it, it failed: Boom."]}
     assert len(watched.starts) == 1
 
 

@@ -36,8 +36,9 @@ class Command(BaseCommand):
             self._print_table(mods)
 
     def _print_table(self, mods: list[dict[str, Any]]) -> None:
-        columns = ("server", "modid", "version", "recommended", "compatibility", "file")
-        rows = [[_plain(mod[name]) for name in columns] for mod in mods]
+        columns = ("server", "modid", "version", "recommended", "compatibility", "state", "file")
+        shown = [mod | {"state": "" if mod["enabled"] else "disabled"} for mod in mods]
+        rows = [[_plain(mod[name]) for name in columns] for mod in shown]
         widths = [max(len(row[i]) for row in [list(columns), *rows]) for i in range(len(columns))]
         for row in [[name.upper() for name in columns], *rows]:
             self.stdout.write("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
