@@ -56,7 +56,9 @@ def write(world: World, server: DemoServer, place: Path) -> None:
 def write_log(server: DemoServer, place: Path, *, started_at: datetime, last_line_at: datetime) -> None:
     """The main log of a start at `started_at`, begun anew; the server is running still. Times are aware."""
     lines = _Lines(started_at.astimezone())
-    loaded = sorted(str(one.modid) for one in server.releases if _is_loaded(server, str(one.modid)))
+    off = {entry.partition("@")[0] for entry in server.config_disabled}
+    off |= {path.name.partition("_")[0] for path in (place / "Mods").glob("*.disabled")}
+    loaded = sorted(str(one.modid) for one in server.releases if str(one.modid) not in off)
     lines.add("Notification", "Server logger started.")
     lines.add("Notification", f"Game Version: v{server.game_version} (Stable)")
     lines.add("Notification", f"Loaded Serverconfig file {place / 'serverconfig.json'}", 1)
@@ -107,11 +109,6 @@ class _Lines:
                 )
         self.now = until
         self.add("Notification", "Autosave finished.")
-
-
-def _is_loaded(server: DemoServer, modid: str) -> bool:
-    off = {entry.partition("@")[0] for entry in server.config_disabled}
-    return modid not in off and modid not in server.disabled
 
 
 def _write_serverconfig(server: DemoServer, place: Path) -> None:

@@ -142,14 +142,19 @@ def _scan(server: GameServer, report: Report | None, stop: threading.Event | Non
     with_problems = sum(has_problems for *_, has_problems in known)
     read = added = 0
     if differing or vanished or rejudge:
-        read, added, with_problems = _store(server, differing, vanished, _Watch(report, stop))
+        read, added, with_problems = _store(
+            server, differing, vanished, _Watch(report, stop), listed_at=now, scanned_before=scanned_before
+        )
+    was_stopped = stop is not None and stop.is_set()
+    if was_stopped and "scanned_at" in described:  # it may not have seen all that changed
+        server.scanned_at = scanned_before
+        described.remove("scanned_at")
     with transaction.atomic():  # else a refresh that comes in between takes the new version's verdicts for news
         server.save(update_fields=described)
         if version_before != server.game_version:
             status.update(InstalledMod.objects.filter(server=server), tell=False)
-    changed = bool(differing or vanished or rejudge)
-    if not (stop is not None and stop.is_set()):  # else it may not have seen all that changed
-        noted = starts.after_scan(server, now=now, scanned_before=scanned_before, changed=changed)
+    if not was_stopped:
+        noted = starts.after_scan(server, now=now, scanned_before=scanned_before)
         _read_crashes(server, noted, now)
         starts.settle(server, noted, now=now)
         if (server.refused or {}) != (refused_before or {}):
@@ -201,8 +206,15 @@ def _store(
     differing: list[_Found],
     vanished: set[tuple[str, str]],
     watch: "_Watch",
+    *,
+    listed_at: datetime,
+    scanned_before: datetime | None,
 ) -> tuple[int, int, int]:
-    """Read what differs and write it, in one transaction. Returns how many were read, are new, and have problems."""
+    """Read what differs; write it and note the set that it makes, in one transaction.
+
+    Returns how many were read, are new, and have problems.
+    `scanned_before`: when the last whole scan listed the folders, `listed_at`: when this one did.
+    """
     now = timezone.now()
     rows = {(row.folder, row.file_name): row for row in InstalledMod.objects.filter(server=server)}
     for known in rows.values():
@@ -227,6 +239,7 @@ def _store(
             row.save(update_fields=[*_READ_FIELDS, *_JUDGED_FIELDS, *status.FIELDS])
         if rejudged:
             InstalledMod.objects.bulk_update(rejudged, _JUDGED_FIELDS, batch_size=200)
+        starts.note_set(server, now=listed_at, scanned_before=scanned_before)
     read = sum(bool(row.fingerprint) for row in (*fresh, *altered))
     return read, len(fresh), sum(row.has_problems for row in current)
 

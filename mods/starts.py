@@ -55,20 +55,24 @@ class Noted:
     is_new: bool = False
 
 
-def after_scan(server: GameServer, *, now: datetime, scanned_before: datetime | None, changed: bool) -> Noted | None:
-    """Note what a scan found: another set of mods, another start. Call it when its rows are written.
+def after_scan(server: GameServer, *, now: datetime, scanned_before: datetime | None) -> Noted | None:
+    """Note a start that the log newly tells of. Call it when the rows of a scan are written, and their set is noted.
 
-    `now`: when it listed the folders; `scanned_before`: when the scan before did (None: this is the first). `changed`:
-    whether it changed any row of the server, or what its configuration disables. Returns the latest start known.
+    `now`: when it listed the folders; `scanned_before`: when the last whole scan did (None: this is the first).
+    Returns the latest start known.
     """
-    _note_state(server, now, scanned_before, changed=changed)
+    if not FolderState.objects.filter(server=server).exists():
+        note_set(server, now=now, scanned_before=scanned_before)
     return _note_start(server, now, scanned_before)
 
 
-def _note_state(server: GameServer, now: datetime, scanned_before: datetime | None, *, changed: bool) -> None:
+def note_set(server: GameServer, *, now: datetime, scanned_before: datetime | None) -> None:
+    """Note the set of mods that the rows hold, if it isn't the one noted last.
+
+    Call it in the transaction that writes the rows: a set that was written but not noted would be taken for the old
+    one at the next start. `now` and `scanned_before` as for `after_scan`.
+    """
     states = FolderState.objects.filter(server=server)
-    if not changed and states.exists():
-        return
     entries = _entries([server])[server.pk]
     last = states.first()
     if last is None:
@@ -115,6 +119,7 @@ def _note_start(server: GameServer, now: datetime, scanned_before: datetime | No
         return known  # its clock or its zone isn't ours, so nothing follows from it
     if ServerStart.objects.filter(server=server, started_at=started_at).exists():
         return known  # an older log was put back
+    note_set(server, now=now, scanned_before=scanned_before)  # an earlier version may have stopped before it did
     start = _write_start(server, log, started_at)
     if scanned_before is not None:  # else it is no news
         _tell(server, start)
@@ -239,11 +244,13 @@ def _renew(server: GameServer, start_id: int, log: Path) -> None:
     if told is None:
         return
     start = ServerStart.objects.get(pk=start_id)
-    said = {
+    said: dict[str, object] = {
         "game_version": told.game_version,
         "loaded": list(told.loaded),
         "failures": {key: list(sentences) for key, sentences in told.failures.items()},
     }
+    if start.mods is not None and told.loaded != tuple(start.loaded):
+        said["mods"] = _set_at(server, start.started_at, told.loaded)
     differing = [name for name, value in said.items() if getattr(start, name) != value]
     for name in differing:
         setattr(start, name, said[name])
@@ -254,19 +261,25 @@ def _renew(server: GameServer, start_id: int, log: Path) -> None:
 
 
 def _set_at(server: GameServer, started_at: datetime, ids: Iterable[str]) -> list[dict[str, object]] | None:
-    """The set of mods that a server started at that time read; None where that isn't certain. `ids`: of its log."""
+    """The set of mods that a server started at that time read; None if that isn't certain. `ids`: of its log."""
     states = FolderState.objects.filter(server=server)
     state = states.filter(seen_at__lte=started_at).first()
     following = states.filter(seen_at__gt=started_at).order_by("seen_at", "pk").first()
-    if state is None or (following is not None and (following.seen_before_at or started_at) < started_at + _READING):
-        # Nobody looked between the last change and the start. What was put there by hand before it tells so itself.
-        state = states.first() if _is_untouched(server, started_at) else None
-        if state is None or not _names(ids) <= {
-            one.modid.lower() for one in modset.from_json(state.mods) if one.enabled
-        }:
-            return None
-    mods: list[dict[str, object]] = state.mods
-    return mods
+    loaded = _names(ids)
+    watched = following is None or (following.seen_before_at or started_at) >= started_at + _READING
+    if state is not None and watched:
+        # What the folders hold and the server loaded was there then. What they don't hold is loaded from elsewhere.
+        here = {one.modid.lower() for one in _entries([server])[server.pk]}
+        if loaded & here <= _enabled(state):
+            return list(state.mods)
+    # Nobody looked between the last change and the start. What was put there by hand before it tells so itself.
+    state = states.first() if _is_untouched(server, started_at) else None
+    return list(state.mods) if state is not None and loaded <= _enabled(state) else None
+
+
+def _enabled(state: FolderState) -> set[str]:
+    """The ids, in lower case, of the mods in that set that the game may load."""
+    return {one.modid.lower() for one in modset.from_json(state.mods) if one.enabled}
 
 
 def _is_untouched(server: GameServer, since: datetime) -> bool:
@@ -378,9 +391,13 @@ def for_servers(servers: Iterable[GameServer]) -> dict[int, Difference]:
     """
     wanted = list(servers)
     pairs = _pairs(wanted)
-    _work_out({pair for pair in pairs.values() if pair not in _worked_out})
+    found = {pair: _worked_out[pair] for pair in pairs.values() if pair in _worked_out}
+    found |= _work_out({pair for pair in pairs.values() if pair not in found})
+    if len(found.keys() | _worked_out.keys()) > _MAX_WORKED_OUT:
+        _worked_out.clear()
+    _worked_out.update(found)
     others = _compared([server for server in wanted if server.pk not in pairs])
-    return {server.pk: _worked_out[pairs[server.pk]] if server.pk in pairs else others[server.pk] for server in wanted}
+    return {server.pk: found[pairs[server.pk]] if server.pk in pairs else others[server.pk] for server in wanted}
 
 
 class _Pair(NamedTuple):
@@ -407,17 +424,20 @@ def _pairs(servers: list[GameServer]) -> dict[int, _Pair]:
     return {server: _Pair(start, started_at, state, seen_at) for server, start, started_at, state, seen_at in rows}
 
 
-def _work_out(pairs: set[_Pair]) -> None:
+def _work_out(pairs: set[_Pair]) -> dict[_Pair, Difference]:
     """Two queries, none where there is nothing to work out."""
     if not pairs:
-        return
-    if len(_worked_out) + len(pairs) > _MAX_WORKED_OUT:
-        _worked_out.clear()
+        return {}
     started = dict(ServerStart.objects.filter(pk__in=[pair.start for pair in pairs]).values_list("pk", "mods"))
     noted = dict(FolderState.objects.filter(pk__in=[pair.state for pair in pairs]).values_list("pk", "mods"))
-    for pair in pairs:
-        before, now = modset.from_json(started.get(pair.start) or ()), modset.from_json(noted.get(pair.state) or ())
-        _worked_out[pair] = _by_sets(pair.started_at, before, now)
+    return {
+        pair: _by_sets(
+            pair.started_at,
+            modset.from_json(started.get(pair.start) or ()),
+            modset.from_json(noted.get(pair.state) or ()),
+        )
+        for pair in pairs
+    }
 
 
 def _compared(servers: list[GameServer]) -> dict[int, Difference]:

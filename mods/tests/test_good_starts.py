@@ -23,7 +23,9 @@ class Judged(Watched):
     """As a scan does, starts are settled after each look."""
 
     def scan(self, minute: float, *, changed: bool = False) -> None:
-        noted = starts.after_scan(self.server, now=at(minute), scanned_before=self.before, changed=changed)
+        if changed:
+            starts.note_set(self.server, now=at(minute), scanned_before=self.before)
+        noted = starts.after_scan(self.server, now=at(minute), scanned_before=self.before)
         starts.settle(self.server, noted, now=at(minute))
         self.before = at(minute)
 

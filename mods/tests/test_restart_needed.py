@@ -222,6 +222,21 @@ def test_what_was_worked_out_once_is_not_worked_out_again() -> None:
     assert keys(starts.for_servers(servers)[servers[1].pk]) == {"added": ["b", "c"]}
 
 
+def test_more_pairs_than_are_remembered_are_told_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(starts, "_MAX_WORKED_OUT", 3)
+    starts._worked_out.clear()
+    servers = [make_server(f"Server{number}") for number in range(5)]
+    for server in servers:
+        noted(server)
+        note_start(server)
+        install(server, "a")
+        noted(server, minutes_ago=1)
+    for some in (servers[:3], servers[2:4], servers, servers[:3]):
+        found = starts.for_servers(some)
+        assert [keys(found[server.pk]) for server in some] == [{"added": ["a"]}] * len(some)
+        assert len(starts._worked_out) <= max(3, len(some))
+
+
 def test_several_at_once_are_told_what_each_is_told_alone() -> None:
     """As started, changed since, changed and changed back, nobody watched, never started: each way to be told."""
     same, changed, back, unwatched, unstarted = (make_server(f"Server{number}") for number in range(5))

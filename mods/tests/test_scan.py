@@ -11,8 +11,8 @@ import pytest
 from django.utils import timezone
 
 from conftest import Events, ServerDir
-from mods import inventory, modinfo, serverdir
-from mods.models import GameServer, InstalledMod, Lookup, Mod, Release
+from mods import inventory, modinfo, serverdir, starts
+from mods.models import FolderState, GameServer, InstalledMod, Lookup, Mod, Release
 
 pytestmark = pytest.mark.django_db
 MakeServer = Callable[..., ServerDir]
@@ -320,8 +320,50 @@ def test_a_scan_stops_after_the_file_at_hand_and_goes_on_next_time(folder: Serve
 
     inventory.scan_all([server], after_two, stop)
     assert len(files()) == 3
+    assert len(newest_set(server)) == 3
+    server.refresh_from_db()
+    assert server.scanned_at is None, "nobody knows yet what the rest was at that time"
     inventory.scan(server)
     assert len(files()) == 5
+    assert len(newest_set(server)) == 5
+
+
+def newest_set(server: GameServer) -> set[str]:
+    return {one["modid"] for one in FolderState.objects.filter(server=server)[0].mods}
+
+
+@pytest.mark.parametrize("place", ["after_scan", "settle"])
+def test_a_scan_killed_once_its_rows_are_written_has_noted_their_set(
+    place: str, folder: ServerDir, server: GameServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder.add_zip("a.zip", modid="a")
+    inventory.scan(server)
+    folder.add_zip("b.zip", modid="b")
+
+    def killed(*_: Any, **__: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(starts, place, killed)
+        with pytest.raises(KeyboardInterrupt):
+            inventory.scan(server)
+    assert set(files()) == {"a.zip", "b.zip"}
+    assert newest_set(server) == {"a", "b"}
+
+
+def test_rows_whose_set_cannot_be_noted_are_not_written(
+    folder: ServerDir, server: GameServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inventory.scan(server)
+    folder.add_zip("a.zip", modid="a")
+
+    def killed(*_: Any, **__: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(starts, "note_set", killed)
+    with pytest.raises(KeyboardInterrupt):
+        inventory.scan(server)
+    assert not files()
 
 
 def test_a_new_row_is_stored_with_every_value(server: GameServer) -> None:

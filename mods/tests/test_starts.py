@@ -52,7 +52,9 @@ class Watched:
         return self.folder.path / "Logs" / "server-main.log"
 
     def scan(self, minute: float, *, changed: bool = False) -> None:
-        starts.after_scan(self.server, now=at(minute), scanned_before=self.before, changed=changed)
+        if changed:
+            starts.note_set(self.server, now=at(minute), scanned_before=self.before)
+        starts.after_scan(self.server, now=at(minute), scanned_before=self.before)
         self.before = at(minute)
 
     def update(self, version: str) -> None:
@@ -93,6 +95,40 @@ def test_a_start_before_anybody_watched_has_no_known_set(watched: Watched) -> No
     watched.started(-600)
     watched.scan(0, changed=True)
     assert watched.starts == [(at(-600), None)]
+
+
+def test_a_set_that_was_not_noted_before_the_scan_was_cut_short_is_noted_at_the_next_start(watched: Watched) -> None:
+    """As versions before this one could leave it. The log names what the noted set lacks: which it read isn't known."""
+    watched.scan(0, changed=True)
+    install(watched.server, "Second")
+    watched.scan(5)
+    watched.started(6)
+    with watched.path.open("a") as log:
+        log.write("22.11.2026 20:06:05 [Notification] \n")
+    watched.path.write_text(watched.path.read_text().replace("game, carry", "game, carry, second"))
+    watched.scan(10)
+    assert watched.starts == [(at(6), None)]
+    assert [len(state.mods) for state in FolderState.objects.all()] == [2, 1]
+
+
+def test_what_the_log_names_later_is_compared_with_the_set_as_well(watched: Watched) -> None:
+    watched.scan(0, changed=True)
+    watched.started(4)
+    watched.scan(5)
+    assert watched.starts == [(at(4), "1.0.0")]
+    install(watched.server, "Second")
+    watched.path.write_text(watched.path.read_text().replace("game, carry", "game, carry, second"))
+    watched.scan(10)
+    assert watched.starts == [(at(4), None)]
+
+
+def test_a_mod_that_the_server_loads_from_elsewhere_does_not_make_its_set_unknown(watched: Watched) -> None:
+    """By --addModPath: none of its folders that vsadmin sees holds it."""
+    watched.scan(0, changed=True)
+    watched.started(4)
+    watched.path.write_text(watched.path.read_text().replace("game, carry", "game, carry, elsewhere"))
+    watched.scan(5)
+    assert watched.starts == [(at(4), "1.0.0")]
 
 
 def test_a_start_amid_a_change_has_no_known_set(watched: Watched) -> None:
@@ -326,7 +362,7 @@ def test_starts_of_a_server_that_crashes_all_day_are_bounded(watched: Watched, m
 def test_servers_are_told_apart(watched: Watched, server_dir: MakeServer) -> None:
     watched.scan(0, changed=True)
     other = GameServer.objects.create(name="Other", data_dir=str(server_dir("other").path))
-    starts.after_scan(other, now=at(1), scanned_before=None, changed=True)
+    starts.after_scan(other, now=at(1), scanned_before=None)
     watched.started(4)
     watched.scan(5)
     assert FolderState.objects.get(server=other).mods == []
