@@ -4,14 +4,14 @@ A mod counts as ready where it can be made so: by a release that names the game 
 """
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from django.utils.translation import gettext as _
 
 from mods import versions, wording
-from mods.needs import BASE_GAME
+from mods.needs import BASE_GAME, State, sentence
 from mods.versions import Compatibility
 
 
@@ -33,6 +33,8 @@ class Do(StrEnum):
     #: It is held at a version that won't do.
     UNHOLD = "unhold"
     REPLACE = "replace"
+    #: What it needs and what isn't there.
+    INSTALL = "install"
     REMOVE = "remove"
 
 
@@ -59,6 +61,8 @@ class Case:
     needs: Mapping[str, str] = field(default_factory=dict)
     retracted: bool = False
     retraction_reason: str = ""
+    #: Why the game doesn't load it, whatever else is there; "" if it does.
+    wont_load: str = ""
     #: Its release vanished from the mod database, without being retracted.
     is_gone: bool = False
     is_loaded: bool = True
@@ -84,6 +88,8 @@ class Judgement:
     update: Offer | None = None
     #: The best release for the game version that isn't older than the installed one, whether it is needed or not.
     best: Offer | None = None
+    #: The id of a mod that it needs and that isn't installed; "" for none.
+    missing: str = ""
     #: A prerelease that names the game version; nobody gets one unasked.
     prerelease: str = ""
     #: Of the installed file, with the game version.
@@ -129,7 +135,9 @@ def _judge(case: Case, game_version: str) -> Judgement:
         known,
         verdict=Verdict.BLOCKING,
         do=Do.REPLACE if case.rival or case.is_known else Do.REMOVE,
-        why=" ".join([here, _("No other release is for %(game)s yet.") % words, case.rival]).strip(),
+        why=" ".join(
+            [here, _("No other release is for %(game)s yet.") % words if case.is_known else "", case.rival]
+        ).strip(),
     )
 
 
@@ -192,6 +200,8 @@ def _follows(best: Offer, case: Case) -> bool:
 
 def _stuck(case: Case, own: Offer | None, fit: Compatibility, game_version: str) -> str:
     """Why the installed file won't do; "" where it may."""
+    if case.wont_load:
+        return case.wont_load
     if case.retracted:
         reason = f": {case.retraction_reason.rstrip('.')}" if case.retraction_reason else ""
         return _("%(version)s was retracted%(reason)s.") % {"version": case.version, "reason": reason}
@@ -266,25 +276,41 @@ class Standing:
     needs: Mapping[str, str]
 
 
-def unmet(standing: Mapping[str, Standing]) -> dict[str, str]:
+@dataclass(frozen=True, slots=True)
+class Lack:
+    """Why a mod can't run on. `missing`: the id of the mod that has to be installed for it, "" if that isn't it."""
+
+    why: str
+    missing: str = ""
+
+
+def unmet(standing: Mapping[str, Standing], asleep: Container[str] = ()) -> dict[str, Lack]:
     """Of each mod (by lower-case modid) that isn't blocking itself: why it can't run on, because of one it needs.
 
-    A mod that needs such a one can't either. What isn't installed isn't spoken of: the server does without it now.
+    A mod that needs such a one can't either. `asleep`: the modids of those that are there and that the game doesn't
+    load. An update brings what isn't there, so that nothing is said of it.
     """
     dependents: dict[str, list[str]] = defaultdict(list)
-    found: dict[str, str] = {}
+    found: dict[str, Lack] = {}
     for key, one in standing.items():
-        for needed, minimum in one.needs.items():
-            other = standing.get(needed.lower())
-            if other is None or needed.lower() in BASE_GAME or needed.lower() == key:
+        for modid, minimum in one.needs.items():
+            needed = modid.lower()
+            if needed in BASE_GAME or needed == key:
                 continue
-            dependents[needed.lower()].append(key)
+            other = standing.get(needed)
+            if other is None:
+                if one.judgement.update is None:
+                    how = State.DISABLED if needed in asleep else State.MISSING
+                    lack = Lack(sentence(modid, minimum, how, ""), modid if how is State.MISSING else "")
+                    found.setdefault(key, lack)
+                continue
+            dependents[needed].append(key)
             best = max(
                 other.version, other.judgement.best.version if other.judgement.best else "", key=versions.sort_key
             )
             if key not in found and not versions.satisfies(best, minimum):
                 words = {"name": other.name, "minimum": minimum, "version": best}
-                found[key] = _("It needs %(name)s %(minimum)s; there is %(version)s for it.") % words
+                found[key] = Lack(_("It needs %(name)s %(minimum)s; there is %(version)s for it.") % words)
     blocked = {key for key, one in standing.items() if one.judgement.verdict is Verdict.BLOCKING}
     found = {key: why for key, why in found.items() if key not in blocked}
     todo = [*blocked, *found]
@@ -292,6 +318,6 @@ def unmet(standing: Mapping[str, Standing]) -> dict[str, str]:
         needed = todo.pop()
         for key in dependents[needed]:
             if key not in found and key not in blocked:
-                found[key] = _("It needs %s, which is blocking.") % standing[needed].name
+                found[key] = Lack(_("It needs %s, which is blocking.") % standing[needed].name)
                 todo.append(key)
     return found

@@ -262,6 +262,8 @@ class InstalledMod(models.Model):
     file_problems = models.JSONField(default=list)
     problems = models.JSONField(_("problems"), default=list)
     has_problems = models.BooleanField(default=False)
+    #: Why the game doesn't load it, if neither another mod nor another game version would mend that.
+    wont_load = models.TextField(blank=True)
     first_seen_at = models.DateTimeField(_("first seen"), default=timezone.now)
     read_at = models.DateTimeField(_("last read"), default=timezone.now)
     lookup = models.ForeignKey(Lookup, null=True, on_delete=models.SET_NULL, related_name="installed_mods")

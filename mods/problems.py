@@ -19,7 +19,7 @@ from mods.modset import Entry
 from mods.needs import State
 
 #: What `judge` sets.
-FIELDS = ("problems", "has_problems")
+FIELDS = ("problems", "has_problems", "wont_load")
 #: What `judge` reads of a row.
 READ = (
     "modid", "modid_key", "file_name", "version", "sha256", "fingerprint", "enabled", "disabled_by_config", "side",
@@ -39,18 +39,22 @@ def judge(rows: Sequence[InstalledMod], server: GameServer) -> list[InstalledMod
     """
     files = by_mod(rows)
     refused = standing(server, files)
-    unmet = _unmet(files, refused, server.game_version)
+    lacking, dependents = _lacking(files, server.game_version)
+    unmet = lacking | _in_turn(files, refused, lacking, dependents)
     changed = []
     for row in rows:
         key = _key(row)
         problems = [*row.file_problems, *_duplicate(row, files[key])]
+        wont_load = str(row.file_problems[0]) if is_rejected(row) else ""
         if loads(row):
             refusal = refused.get(key, _NONE)
             problems += refusal.why
             if not refusal.for_needs:  # else the log says what is missing
                 problems += unmet.get(key, ())
-        if (problems, bool(problems)) != (row.problems, row.has_problems):
-            row.problems, row.has_problems = problems, bool(problems)
+            if refusal.why and not (refusal.for_needs and key in lacking):
+                wont_load = wont_load or refusal.why[0]
+        if (problems, bool(problems), wont_load) != (row.problems, row.has_problems, row.wont_load):
+            row.problems, row.has_problems, row.wont_load = problems, bool(problems), wont_load
             changed.append(row)
     return changed
 
@@ -101,9 +105,12 @@ def _duplicate(row: InstalledMod, same: Sequence[InstalledMod]) -> list[str]:
 # --- what a mod needs
 
 
-def _unmet(files: Files, refused: Mapping[str, "Refusal"], game_version: str) -> dict[str, list[str]]:
-    """Of each mod that the game loads: what it needs and doesn't get, in sentences. What needs one of those can't be
-    loaded either."""
+_Dependents = Mapping[str, Sequence[tuple[str, str]]]
+
+
+def _lacking(files: Files, game_version: str) -> tuple[dict[str, list[str]], _Dependents]:
+    """Of each mod that the game loads: what it needs and doesn't get, in sentences. And of each mod that is there, who
+    needs it, with the id as that one writes it."""
     found: dict[str, list[str]] = {}
     dependents: dict[str, list[tuple[str, str]]] = defaultdict(list)
     for key, same in files.items():
@@ -119,12 +126,20 @@ def _unmet(files: Files, refused: Mapping[str, "Refusal"], game_version: str) ->
                 found.setdefault(key, []).append(needs.sentence(modid, minimum, how, shown))
             elif modid.lower() != key:
                 dependents[modid.lower()].append((key, modid))
-    broken = {key for key, same in files.items() if is_rejected(same[0])}
-    todo = [*broken, *(key for key, one in refused.items() if one.for_needs), *found]
+    return found, dependents
+
+
+def _in_turn(
+    files: Files, refused: Mapping[str, "Refusal"], lacking: Mapping[str, object], dependents: _Dependents
+) -> dict[str, list[str]]:
+    """What needs one that the game doesn't load isn't loaded either: those that lack nothing themselves."""
+    found: dict[str, list[str]] = {}
+    rejected = (key for key, same in files.items() if is_rejected(same[0]))
+    todo = list({*rejected, *(key for key, one in refused.items() if one.for_needs), *lacking})
     seen = set(todo)
     while todo:
-        for key, modid in dependents[todo.pop()]:
-            if key not in found:
+        for key, modid in dependents.get(todo.pop(), ()):
+            if key not in lacking and key not in found:
                 found[key] = [_("It needs %s, which the game doesn't load: see what is wrong with that one.") % modid]
             if key not in seen:
                 seen.add(key)

@@ -98,8 +98,8 @@ def of(servers: Sequence[GameServer], game_version: str) -> list[Report]:
         .select_related("lookup__mod")
         .only(
             "server", "folder", "file_name", "kind", "enabled", "disabled_by_config", "modid", "modid_key", "name",
-            "version", "dependencies", "retracted", "retraction_reason", "recommended", "lookup__state",
-            "lookup__mod__name", "lookup__mod__tags",
+            "version", "dependencies", "side", "wont_load", "retracted", "retraction_reason", "recommended",
+            "lookup__state", "lookup__mod__name", "lookup__mod__tags",
         )
         .order_by("name", "file_name")
     )  # fmt: skip
@@ -208,6 +208,7 @@ def _case(
         needs=row.dependencies if isinstance(row.dependencies, dict) else {},
         retracted=row.retracted and not gone,
         retraction_reason=row.retraction_reason,
+        wont_load=row.wont_load,
         is_gone=gone,
         is_loaded=_loaded(row),
         is_held=hold is not None,
@@ -248,7 +249,8 @@ def _with_needs(findings: list[Finding], counting: Container[int]) -> list[Findi
                 one.row.name, one.judgement, one.judgement.version or one.row.version, _needs(one)
             )
             for one in loaded.values()
-        }
+        },
+        {one.row.modid_key for one in findings if one.row.pk not in loaded},
     )
     return [
         replace(one, judgement=_blocked(one.judgement, why[one.row.modid_key]))
@@ -260,13 +262,22 @@ def _with_needs(findings: list[Finding], counting: Container[int]) -> list[Findi
 
 def _needs(one: Finding) -> Mapping[str, str]:
     """What the file needs that will be there; of a release whose file nobody read yet, as the installed one does."""
+    if one.row.side == "client":  # a server doesn't run those
+        return {}
     if one.judgement.update is not None and one.judgement.update.needs is not None:
         return one.judgement.update.needs
     return one.row.dependencies if isinstance(one.row.dependencies, dict) else {}
 
 
-def _blocked(judgement: Judgement, why: str) -> Judgement:
-    return replace(judgement, verdict=Verdict.BLOCKING, do=Do.REMOVE, update=None, why=f"{why} {judgement.why}")
+def _blocked(judgement: Judgement, lack: judging.Lack) -> Judgement:
+    return replace(
+        judgement,
+        verdict=Verdict.BLOCKING,
+        do=Do.INSTALL if lack.missing else Do.REMOVE,
+        update=None,
+        missing=lack.missing,
+        why=f"{lack.why} {judgement.why}",
+    )
 
 
 def counts(reports: Iterable[Report]) -> Counter[Verdict]:

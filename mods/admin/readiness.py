@@ -227,6 +227,8 @@ def todo_words(finding: Finding) -> str:
             return _("let go of the hold, then update")
         case Do.REPLACE:
             return _("replace, disable or remove")
+        case Do.INSTALL:
+            return _("install %s, which it needs") % finding.judgement.missing
         case Do.REMOVE if finding.verdict is Verdict.BLOCKING:
             return _("disable or remove")
         case Do.REMOVE:
@@ -251,7 +253,10 @@ def _choices(request: HttpRequest, finding: Finding) -> list[tuple[str, str]]:
 
 
 def _link(request: HttpRequest, finding: Finding, report: Report) -> tuple[str, str] | None:
-    """Where to find what can take a blocking mod's place."""
+    """Where to find what can take a blocking mod's place, or what it needs."""
+    if finding.do is Do.INSTALL and request.user.has_perm(rights.INSTALL):
+        wanted = urlencode({"server": str(report.server.pk), "target": finding.judgement.missing})
+        return f"{reverse('admin:mods_operation_install')}?{wanted}", _("Install %s…") % finding.judgement.missing
     if finding.do is not Do.REPLACE or not request.user.has_perm("mods.view_mod"):
         return None
     if finding.rival is not None:

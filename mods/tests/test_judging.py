@@ -150,8 +150,9 @@ def standing(key: str, verdict: Verdict = READY, version: str = "1.0.0", best: s
     return Standing(key.title(), judgement, version, needs)
 
 
-def unmet(*given: Standing) -> dict[str, str]:
-    return judging.unmet({one.name.lower(): one for one in given})
+def unmet(*given: Standing, asleep: str = "") -> dict[str, str]:
+    found = judging.unmet({one.name.lower(): one for one in given}, asleep.split())
+    return {key: one.why for key, one in found.items()}
 
 
 def test_who_needs_one_that_stands_in_the_way_stands_in_it_too() -> None:
@@ -167,7 +168,16 @@ def test_who_needs_one_that_stands_in_the_way_stands_in_it_too() -> None:
 def test_a_minimum_that_nothing_meets() -> None:
     assert unmet(standing("lib"), standing("a", lib="2.0.0")) == {"a": "It needs Lib 2.0.0; there is 1.0.0 for it."}
     assert unmet(standing("lib", best="2.0.0"), standing("a", lib="2.0.0")) == {}
-    assert unmet(standing("a", absent="2.0.0")) == {}
+
+
+def test_what_is_needed_and_not_there() -> None:
+    assert unmet(standing("a", lib="2.0.0")) == {"a": "It needs lib 2.0.0, which isn't installed. Install it."}
+    assert unmet(standing("a", lib=""), asleep="lib") == {"a": "It needs lib, which is disabled. Enable it."}
+    assert unmet(standing("a", survival="9.0.0", a="")) == {}, "the game's own is said elsewhere"
+    assert judging.unmet({"a": standing("a", lib="")})["a"].missing == "lib"
+    assert judging.unmet({"a": standing("a", lib="")}, {"lib"})["a"].missing == ""
+    updated = Standing("A", Judgement(READY, Do.UPDATE, "", update=offer("2.0.0")), "2.0.0", {"lib": ""})
+    assert unmet(updated) == {}, "a plan brings what an update needs"
 
 
 def test_a_circle_ends() -> None:

@@ -113,6 +113,22 @@ def test_a_mod_that_the_configuration_disables_is_said_to_be_disabled(place: Pla
     assert "disabled" not in lines["other"]
 
 
+def test_what_neither_a_library_nor_a_game_version_would_mend(place: Place) -> None:
+    (place.folder.mods / "page.zip").write_text("<html>")
+    place.add("Odd Id")
+    place.add("tincan", dependencies={"tinlib": "0.6.0"})
+    place.add("bang")
+    place.start(
+        "[tincan] Could not resolve some dependencies:",
+        "[tincan]     tinlib@0.6.0 - Missing",
+        EXCEPTION.replace("tincan", "bang"),
+    )
+    assert set(place.scan()) == {"page.zip", "Odd Id", "tincan", "bang"}
+    found = {row.file_name: row.wont_load for row in InstalledMod.objects.all()}
+    assert found.pop("page.zip").startswith("Not a zip file")
+    assert found == {"Odd Id.zip": "", "tincan.zip": "", "bang.zip": THROWN}
+
+
 # --- what a mod needs
 
 
@@ -207,6 +223,7 @@ def test_a_library_that_the_server_does_not_see_is_still_missing(place: Place) -
     place.clock = timezone.localtime() + timedelta(seconds=5) - timedelta(minutes=10)
     place.refuse("tincan", "tinlib@0.6.0")
     assert place.scan() == {"tincan": [MISSING]}
+    assert InstalledMod.objects.get(modid="tincan").wont_load == MISSING
 
 
 def test_a_failure_stays_until_a_start_loads_the_mod(place: Place) -> None:

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 from django.db import connection
+from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from mods import answers, holds, inventory, operations, planning, readiness, refresh, rights, status, wishes
@@ -69,6 +70,40 @@ def test_each_mod_with_what_to_do() -> None:
     assert not report.is_there
 
 
+def test_a_file_that_cannot_be_loaded_is_blocking() -> None:
+    server = make_server()
+    known("newer", ("1.0.0", "1.21.5,1.22.0"), ("2.0.0", "1.22.0"))
+    known("same", ("1.0.0", "1.22.0"))
+    install(server, "", "", file_name="page.zip", wont_load="Not a zip file.", problems=["Not a zip file."])
+    install(server, "", "", file_name="off.zip.disabled", wont_load="Not a zip file.", enabled=False)
+    for modid in ("newer", "same"):
+        install(server, modid, file_name=f"{modid}.zip", wont_load="It failed.")
+    assert in_short(server) == {
+        "page.zip": ("blocking", "remove", ""),
+        "same.zip": ("blocking", "replace", ""),
+        "newer.zip": ("ready", "update", "2.0.0"),
+        "off.zip.disabled": ("ready", "nothing", ""),
+    }
+    assert judged(server)["page.zip"].judgement.why == "Not a zip file."
+    assert judged(server)["same.zip"].judgement.why == "It failed. No other release is for 1.22.0 yet."
+
+
+def test_a_mod_without_its_library_is_blocking(admin_client: Client) -> None:
+    server = make_server()
+    known("app", ("1.0.0", "1.22.0"))
+    install(server, "app", file_name="app.zip", dependencies={"Lib": "1.0.0"})
+    assert in_short(server) == {"app.zip": ("blocking", "install", "")}
+    page = admin_client.get("/admin/mods/gameserver/readiness/?version=1.22.0").text
+    assert "install Lib, which it needs" in page
+    assert f'href="/admin/mods/operation/install/?server={server.pk}&amp;target=Lib"' in page
+    known("lib", ("1.0.0", "1.22.0"))
+    lib = install(server, "lib", file_name="lib.zip", enabled=False)
+    assert in_short(server)["app.zip"] == ("blocking", "remove", "")
+    lib.enabled = True
+    lib.save()
+    assert in_short(server)["app.zip"] == ("ready", "nothing", "")
+
+
 def test_a_folder_is_updated_by_hand() -> None:
     server = make_server()
     known("newer", ("1.0.0", "1.21.5"), ("2.0.0", "1.22.0"))
@@ -98,14 +133,14 @@ def test_one_that_needs_a_blocking_one_is_blocking() -> None:
     known("other", ("1.0.0", "1.22.0"))
     install(server, "lib", file_name="lib.zip")
     install(server, "app", file_name="app.zip", dependencies={"Lib": "1.0.0", "game": "1.20.0"})
-    install(server, "other", file_name="other.zip", dependencies={"absent": "1.0.0"})
+    install(server, "other", file_name="other.zip", dependencies={"lib": "0.1.0"}, side="client")
     found = judged(server)
     assert {name: one.verdict.value for name, one in found.items()} == {
         "lib.zip": "blocking", "app.zip": "blocking", "other.zip": "ready",
     }  # fmt: skip
     assert found["app.zip"].judgement.why.startswith("It needs Lib, which is blocking.")
     InstalledMod.objects.filter(file_name="lib.zip").update(enabled=False)
-    assert judged(server)["app.zip"].verdict is Verdict.READY, "what it does without now is no news"
+    assert judged(server)["app.zip"].judgement.why.startswith("It needs Lib 1.0.0, which is disabled.")
 
 
 def test_what_an_update_needs_is_known_where_its_file_was_read() -> None:

@@ -72,6 +72,8 @@ def _todo(one: Finding) -> str:
             return "let go of the hold (unhold_mod), then update"
         case Do.REPLACE:
             return "replace, disable or remove it"
+        case Do.INSTALL:
+            return f"install {one_line(one.judgement.missing)}, which it needs"
         case Do.REMOVE:
             return "disable or remove it" if one.verdict is Verdict.BLOCKING else "remove this file"
     return "try it on a copy of the server"
