@@ -1,55 +1,39 @@
 """Backup and restore: the database, the kept copies and the secret key as one file.
 
 Left out: the download cache, which can be downloaded again, and django-q2's tables, whose waiting tasks would run
-again. A backup is made while everything runs. What is restored is looked at first, member by member: it may be
-anybody's file.
+again. A backup is made while everything runs. What is restored may be anybody's file: all of it is looked through, and
+what was under way in it is ended, before anything here is replaced.
 """
 
 import contextlib
 import io
 import json
+import os
 import shutil
 import sqlite3
 import tarfile
 import tempfile
-from collections.abc import Iterator
-from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 from django.conf import settings
-from django.core.management import call_command
+from django.contrib.sessions.models import Session
 from django.db import Error, connection
+from django.db.migrations.recorder import MigrationRecorder
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from cache import names
+from cache.models import CacheEntry
+from events.models import Delivery
 from mods import keeping
-from mods.models import KeptCopy
-from vsadmin import dbcopy
-from vsadmin.lib import files
+from mods.models import KeptCopy, Operation, RefreshRun, Step
+from vsadmin import backup_archive, backup_database, dbcopy
+from vsadmin.backup_archive import DUMP, FORM, KEPT, KEY, MANIFEST, SQLITE, Archive, BackupError, Contents
+from vsadmin.lib import files, sizes
+from vsadmin.lib.jobs.models import JobRun, Worker
 
-#: Of the archive's form, raised when an older vsadmin couldn't read it.
-FORM = 1
-_QUEUE_TABLES = "django_q_*"
-_MANIFEST, _SQLITE, _DUMP, _KEY, _KEPT = "manifest.json", "database.sqlite3", "database.dump", "secret_key", "kept/"
-_MAX_MANIFEST = 64 * 1024
-_MAX_MEMBERS = 100_000
-
-
-class BackupError(Exception):
-    """It couldn't be made or restored; the text says why and what to do."""
-
-
-@dataclass(frozen=True)
-class Contents:
-    """What a backup holds."""
-
-    made_at: datetime
-    version: str
-    #: "sqlite" or "postgresql": it can only go back into the same kind.
-    vendor: str
-    kept_copies: int
+__all__ = ["BackupError", "Contents", "default_name", "is_anything_here", "look", "make", "restore"]
 
 
 # --- making one
@@ -82,19 +66,20 @@ def _working_folder() -> Path:
 
 def _copy_database(place: Path) -> Path:
     if connection.vendor == "sqlite":
-        copy = place / _SQLITE
+        copy = place / SQLITE
         dbcopy.copy_sqlite(copy)
         with contextlib.closing(sqlite3.connect(copy)) as database:
-            tables = database.execute(
-                "SELECT name FROM sqlite_master WHERE type = 'table' AND name GLOB ?", [_QUEUE_TABLES]
-            )
-            for (name,) in tables.fetchall():
-                database.execute(f'DROP TABLE "{name}"')
+            held = backup_database.tables()
+            found = database.execute("SELECT type, name FROM sqlite_master WHERE name NOT LIKE 'sqlite#_%' ESCAPE '#'")
+            for kind, name in found.fetchall():
+                if kind in {"trigger", "view"} or (kind == "table" and name not in held):
+                    quoted = connection.ops.quote_name(name)
+                    database.execute(f"DROP {kind} IF EXISTS {quoted}")  # a trigger may have gone with its table
             database.commit()
             database.execute("VACUUM")
         return copy
-    dump = place / _DUMP
-    if reason := dbcopy.dump_postgresql(dump, without=[_QUEUE_TABLES]):
+    dump = place / DUMP
+    if reason := dbcopy.dump_postgresql(dump, only=backup_database.tables()):
         raise BackupError(_("The backup couldn't be made: %s") % reason)
     return dump
 
@@ -105,13 +90,13 @@ def _write(file: IO[bytes], database: Path) -> Contents:
     contents = Contents(timezone.now(), settings.VSADMIN_VERSION, connection.vendor, len(there))
     with tarfile.open(fileobj=file, mode="w:gz", compresslevel=6) as archive:
         manifest = {**contents.__dict__, "form": FORM, "made_at": contents.made_at.isoformat()}
-        _add_bytes(archive, _MANIFEST, json.dumps(manifest, indent=2).encode())
+        _add_bytes(archive, MANIFEST, json.dumps(manifest, indent=2).encode())
         archive.add(database, arcname=database.name, filter=_plain)
-        key = settings.VSADMIN_DATA_DIR / _KEY
+        key = settings.VSADMIN_DATA_DIR / KEY
         if key.is_file():
-            archive.add(key, arcname=_KEY, filter=_plain)
+            archive.add(key, arcname=KEY, filter=_plain)
         for path in there:
-            archive.add(path, arcname=_KEPT + path.name, filter=_plain)
+            archive.add(path, arcname=KEPT + path.name, filter=_plain)
     return contents
 
 
@@ -132,128 +117,121 @@ def _add_bytes(archive: tarfile.TarFile, name: str, data: bytes) -> None:
 # --- restoring one
 
 
-@contextlib.contextmanager
-def _opened(source: Path) -> Iterator[tarfile.TarFile]:
-    try:
-        with tarfile.open(source, mode="r:gz") as archive:
-            yield archive
-    except (tarfile.TarError, EOFError, OSError) as error:
-        words = files.in_words(error) if isinstance(error, PermissionError | FileNotFoundError) else str(error)
-        raise BackupError(_("%(file)s can't be read as a backup: %(why)s") % {"file": source, "why": words}) from error
+def is_anything_here() -> bool:
+    """Whether there is a database that a restore would replace. Raises `django.db.Error`."""
+    return MigrationRecorder(connection).has_table()
 
 
 def look(source: Path) -> Contents:
-    """What a backup holds, each member's name and kind checked. Raises BackupError."""
-    with _opened(source) as archive:
-        members = _checked(archive)
-        return _contents(archive, members)
-
-
-def _checked(archive: tarfile.TarFile) -> dict[str, tarfile.TarInfo]:
-    """The members by name: only those that a backup has, each a plain file, each once."""
-    members: dict[str, tarfile.TarInfo] = {}
-    for member in archive:
-        name = member.name
-        kept = name.removeprefix(_KEPT) if name.startswith(_KEPT) else ""
-        known = name in {_MANIFEST, _SQLITE, _DUMP, _KEY} or (kept and keeping.is_stored_name(kept))
-        if not known or not member.isreg() or name in members or len(members) > _MAX_MEMBERS:
-            raise BackupError(_("It isn't a backup of vsadmin: it holds %r.") % name[:200])
-        members[name] = member
-    return members
-
-
-def _contents(archive: tarfile.TarFile, members: dict[str, tarfile.TarInfo]) -> Contents:
-    try:
-        manifest = _json(archive, members[_MANIFEST])
-        if manifest["form"] > FORM:
-            raise BackupError(_("It was made by a newer vsadmin (%s). Upgrade first.") % manifest["version"])
-        contents = Contents(
-            datetime.fromisoformat(manifest["made_at"]),
-            str(manifest["version"]),
-            str(manifest["vendor"]),
-            sum(name.startswith(_KEPT) for name in members),
-        )
-    except (KeyError, TypeError, ValueError) as error:
-        raise BackupError(_("It isn't a backup of vsadmin: its manifest is missing or damaged.")) from error
-    wanted = _SQLITE if contents.vendor == "sqlite" else _DUMP
-    if wanted not in members:
-        raise BackupError(_("It isn't a backup of vsadmin: it holds no database."))
-    return contents
-
-
-def _json(archive: tarfile.TarFile, member: tarfile.TarInfo) -> dict[str, Any]:
-    file = archive.extractfile(member)
-    if file is None or member.size > _MAX_MANIFEST:
-        raise ValueError(member.name)
-    found = json.load(file)
-    if not isinstance(found, dict):
-        raise TypeError(type(found))
-    return found
+    """What a backup holds, each member's name, kind and size checked. Raises BackupError."""
+    with backup_archive.opened(source) as archive:
+        return archive.contents
 
 
 def restore(source: Path) -> Contents:
     """Put a backup in the place of what is here; call it while nothing else of vsadmin runs. Raises BackupError.
 
-    The database is replaced all or nothing; the kept copies are added to those that are here.
+    First everything is checked, then everything is replaced. The database is replaced all or nothing; the kept copies
+    are added to those that are here. What was under way when the backup was made is over, and everybody logs in again.
     """
-    with _opened(source) as archive:
-        members = _checked(archive)
-        contents = _contents(archive, members)
-        if contents.vendor != connection.vendor:
+    with backup_archive.opened(source) as archive:
+        if archive.contents.vendor != connection.vendor:
             raise BackupError(
                 _("The backup is of %(theirs)s, and this vsadmin uses %(ours)s. Set DATABASE_URL accordingly.")
-                % {"theirs": contents.vendor, "ours": connection.vendor}
+                % {"theirs": archive.contents.vendor, "ours": connection.vendor}
             )
         try:
             with tempfile.TemporaryDirectory(prefix="restore-", dir=_working_folder()) as place:
-                _take_in(archive, members, Path(place))
-        except (OSError, sqlite3.Error, Error) as error:
+                _take_in(archive, Path(place))
+        except (OSError, sqlite3.Error, Error, EOFError, tarfile.TarError) as error:
             words = files.in_words(error) if isinstance(error, OSError) else str(error)
             raise BackupError(_("It couldn't be restored: %s") % words) from error
-    return contents
+    return archive.contents
 
 
-def _take_in(archive: tarfile.TarFile, members: dict[str, tarfile.TarInfo], place: Path) -> None:
-    for name in [name for name in members if name.startswith(_KEPT)]:
-        _extract(archive, members[name], keeping.folder() / name.removeprefix(_KEPT))
-    if _KEY in members:
-        _extract(archive, members[_KEY], settings.VSADMIN_DATA_DIR / _KEY, replace=True)
+def _take_in(archive: Archive, place: Path) -> None:
+    given = place / backup_archive.VENDORS[archive.contents.vendor]
+    needed = archive.size + 2 * archive.members[given.name].size  # its rows, and the database that they replace
+    if needed > (free := files.free_bytes(place)):
+        words = _("It takes %(needed)s, and only %(free)s is free. Free some space, then try again.")
+        raise BackupError(words % {"needed": sizes.in_words(needed), "free": sizes.in_words(free)})
+    key = _key(archive)
+    with archive.open(given.name) as content, given.open("xb") as file:
+        shutil.copyfileobj(content, file)
     if connection.vendor == "sqlite":
-        database = place / _SQLITE
-        _extract(archive, members[_SQLITE], database)
-        _replace_sqlite(database)
+        made = place / "made.sqlite3"
+        backup_database.prepare_sqlite(given, made, _settle)
+        _add_kept_copies(archive)
+        _replace_sqlite(made)
     else:
-        dump = place / _DUMP
-        _extract(archive, members[_DUMP], dump)
-        if reason := dbcopy.load_postgresql(dump):
-            raise BackupError(_("It couldn't be restored: %s") % reason)
-    with connection.cursor() as cursor:  # so that migrating makes the queue's tables anew
-        for name in connection.introspection.table_names(cursor):
-            if name.startswith(_QUEUE_TABLES.removesuffix("*")):  # those from before, which no dump replaces
-                cursor.execute(f"DROP TABLE {connection.ops.quote_name(name)}")
-        cursor.execute("DELETE FROM django_migrations WHERE app = 'django_q'")
-    call_command("migrate", interactive=False, verbosity=0)
+
+        def settle() -> None:
+            _settle()
+            _add_kept_copies(archive)
+
+        backup_database.replace_postgresql(given, settle)
+    if key is not None:
+        with files.staged(settings.VSADMIN_DATA_DIR) as staged:
+            staged.file.write(key)
+            staged.sync()
+            staged.place(settings.VSADMIN_DATA_DIR / KEY)
 
 
-def _extract(archive: tarfile.TarFile, member: tarfile.TarInfo, target: Path, *, replace: bool = False) -> None:
-    """Write a member's bytes to a name of ours; where that is there already, it stays unless told otherwise."""
-    if target.exists() and not replace:
-        return
-    content = archive.extractfile(member)
-    if content is None:
-        raise BackupError(_("It isn't a backup of vsadmin: it holds %r.") % member.name)
-    with files.staged(target.parent) as staged:
-        shutil.copyfileobj(content, staged.file)
-        staged.sync()
-        staged.place(target)
+def _key(archive: Archive) -> bytes | None:
+    """The secret key, as one that vsadmin can start with. Raises BackupError."""
+    if KEY not in archive.members:
+        return None
+    key = archive.open(KEY).read().strip()
+    if not key or not key.isascii() or not key.decode().isprintable():
+        raise backup_archive.not_ours(KEY)
+    return key
 
 
-def _replace_sqlite(database: Path) -> None:
-    """Load the copy into the database file through SQLite itself: all or nothing, readers of it included."""
-    with contextlib.closing(sqlite3.connect(database)) as copy:
-        found = copy.execute("PRAGMA integrity_check").fetchone()[0]
-        if found != "ok":
-            raise BackupError(_("The backup's database is damaged: %s") % found)
+def _add_kept_copies(archive: Archive) -> None:
+    """Files before the rows that name them come to count; what is there already stays."""
+    for name in archive.kept:
+        target = keeping.folder() / name
+        if os.path.lexists(target):
+            continue
+        with archive.open(KEPT + name) as content, files.staged(target.parent) as staged:
+            shutil.copyfileobj(content, staged.file)
+            staged.sync()
+            staged.place(target)
+
+
+def _settle() -> None:
+    """Of the rows that were taken in: end what was under way, drop who was logged in, refuse names that aren't ours.
+
+    Nothing that somebody else wrote down goes on by itself: whoever wants it asks again. Raises BackupError.
+    """
+    now = timezone.now()
+    over = {"ended_at": now}
+    words = _("It was under way when the backup was made, and isn't gone on with. Look at the mods, then ask again.")
+    Operation.objects.unfinished().update(state=Operation.State.FAILED, doing="", message=words, **over)
+    steps, state = Step.objects.all(), Step.State
+    steps.filter(state=state.PLACED).update(state=state.DONE)
+    steps.exclude(state__in=(state.DONE, state.FAILED, state.SKIPPED)).update(state=state.FAILED, message=words)
+    words = _("It was waiting or running when the backup was made.")
+    runs = JobRun.objects.exclude(state__in=(JobRun.State.DONE, JobRun.State.FAILED))
+    runs.update(state=JobRun.State.FAILED, doing="", message=words, **over)
+    RefreshRun.objects.filter(state=RefreshRun.State.RUNNING).update(
+        state=RefreshRun.State.FAILED, summary=words, **over
+    )
+    deliveries = Delivery.objects.exclude(state__in=(Delivery.State.SENT, Delivery.State.FAILED))
+    deliveries.update(state=Delivery.State.FAILED, next_try_at=None, claimed_until=None, result=words, **over)
+    Session.objects.all().delete()
+    Worker.objects.all().delete()
+    for name in KeptCopy.objects.values_list("stored_name", flat=True).iterator():
+        if not keeping.is_stored_name(name):
+            raise backup_archive.not_ours(name)
+    for name in CacheEntry.objects.values_list("file_name", flat=True).iterator():
+        if names.key_of(name) is None:
+            raise backup_archive.not_ours(name)
+
+
+def _replace_sqlite(made: Path) -> None:
+    """Load it into the database file through SQLite itself: all or nothing, readers of it included."""
+    with contextlib.closing(sqlite3.connect(made)) as copy:
         connection.ensure_connection()
         copy.backup(connection.connection)
     connection.close()

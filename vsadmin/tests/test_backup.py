@@ -2,13 +2,17 @@
 
 import io
 import json
+import os
 import sqlite3
 import stat
+import subprocess
+import sys
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from django.conf import settings
 from django.core.management import CommandError, call_command
 from django.db import connection
 from django_q.models import OrmQ
@@ -66,11 +70,53 @@ def test_the_queues_tables_are_left_out(data_dir: Path, tmp_path: Path) -> None:
     backup.make(tmp_path / "backup.tar.gz")
     with tarfile.open(tmp_path / "backup.tar.gz") as archive:
         assert sorted(archive.getnames()) == ["database.sqlite3", "manifest.json", "secret_key"]
-        archive.extract("database.sqlite3", tmp_path, filter="data")
+        content = archive.extractfile("database.sqlite3")
+        assert content is not None
+        (tmp_path / "database.sqlite3").write_bytes(content.read())
     with sqlite3.connect(tmp_path / "database.sqlite3") as database:
         tables = {name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
     assert "mods_gameserver" in tables
     assert not {name for name in tables if name.startswith("django_q")}
+
+
+def test_a_power_cut_finds_a_backup_whole(data_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its bytes are on the disk before it has its name, and so is its name when `make` returns."""
+    done: list[tuple[str, int]] = []
+    real_fsync, real_replace = os.fsync, Path.replace
+
+    def fsync(descriptor: int) -> None:
+        real_fsync(descriptor)
+        done.append(("synced", os.fstat(descriptor).st_ino))
+
+    def replace(path: Path, target: Path) -> Path:
+        done.append(("placed", path.stat().st_ino))
+        return real_replace(path, target)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    monkeypatch.setattr(Path, "replace", replace)
+    target = tmp_path / "backup.tar.gz"
+    backup.make(target)
+    file, folder = target.stat().st_ino, tmp_path.stat().st_ino
+    assert [one for one in done if one[1] in (file, folder)] == [("synced", file), ("placed", file), ("synced", folder)]
+
+
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="a new file is made")
+def test_a_new_machine_has_nothing_to_back_up_before(tmp_path: Path, process_env: dict[str, str]) -> None:
+    """What a restore is for: nothing is left but the backup."""
+    GameServer.objects.create(name="Public", data_dir="/srv/example")
+    backup.make(tmp_path / "backup.tar.gz")
+    env = {**process_env, "DATABASE_URL": f"sqlite:///{tmp_path}/new.sqlite3"}
+    command = [
+        sys.executable,
+        str(settings.BASE_DIR / "manage.py"),
+        "restore",
+        str(tmp_path / "backup.tar.gz"),
+        "--yes",
+    ]
+    done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    with sqlite3.connect(tmp_path / "new.sqlite3") as database:
+        assert database.execute("SELECT name FROM mods_gameserver").fetchall() == [("Public",)]
 
 
 def test_nothing_is_overwritten(data_dir: Path, tmp_path: Path) -> None:
