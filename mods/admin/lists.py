@@ -51,8 +51,7 @@ class ImportForm(forms.Form):
 
     @staticmethod
     def _content(given: Any) -> str:
-        # The longest list, at up to four bytes a character.
-        if given.size > exchange.MAX_LENGTH * 4:
+        if given.size > exchange.MAX_LENGTH:
             raise forms.ValidationError(_("That file is too big for a list of mods."))
         try:
             return str(given.read(), "utf-8")

@@ -86,5 +86,5 @@ def test_what_can_t_be_read_says_why(
 
 def test_what_is_too_big_isn_t_read(admin_client: Client, server: GameServer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("mods.exchange.MAX_LENGTH", 100)
-    response = admin_client.post(page(server), {"file": SimpleUploadedFile("list.txt", b"x" * 401)})
+    response = admin_client.post(page(server), {"file": SimpleUploadedFile("list.txt", b"x" * 101)})
     assert "too big for a list of mods" in response.text
