@@ -3,8 +3,6 @@
 import http.client
 import os
 import re
-import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -17,6 +15,7 @@ import pytest
 from django.conf import settings
 
 from conftest import eventually
+from vsadmin.tests import processes
 
 pytestmark = [pytest.mark.cluster, pytest.mark.xdist_group("deployments")]
 
@@ -115,25 +114,8 @@ class Browser:
 @contextmanager
 def running(data_dir: Path, **given: str) -> Iterator[int]:
     """The web server with these settings; yields its port."""
-    listening = socket.create_server(("127.0.0.1", 0))
-    os.set_inheritable(listening.fileno(), True)
-    process = subprocess.Popen(
-        [sys.executable, "-m", "gunicorn", "--workers", "1", "--bind", f"fd://{listening.fileno()}", "vsadmin.wsgi"],
-        cwd=settings.BASE_DIR,
-        env=environment(data_dir, **given),
-        pass_fds=[listening.fileno()],
-        stdin=subprocess.DEVNULL,
-    )
-    try:
-        yield int(listening.getsockname()[1])
-    finally:
-        listening.close()
-        process.send_signal(signal.SIGTERM)
-        try:
-            process.wait(20)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+    with processes.web_server(environment(data_dir, **given)) as (port, _process):
+        yield port
 
 
 @pytest.fixture(scope="module")

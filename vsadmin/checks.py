@@ -1,6 +1,6 @@
 """System checks: what is wrong with the settings, each with an id and what to write instead.
 
-They run before every command, and in `wsgi.py`, since gunicorn would start with anything.
+They run before every command, and in `wsgi.py`, since a web server would start with anything.
 """
 
 from collections.abc import Iterable

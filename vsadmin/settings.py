@@ -320,6 +320,8 @@ SECURE_REFERRER_POLICY = "same-origin"
 SECURE_CROSS_ORIGIN_OPENER_POLICY = None if ALLOW_HTTP.get() else "same-origin"
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if CSRF_TRUSTED_ORIGINS else None
 X_FRAME_OPTIONS = "DENY"
+# The web server takes no more in one request, so neither form fields nor files need a limit or a file of their own.
+DATA_UPLOAD_MAX_MEMORY_SIZE = FILE_UPLOAD_MAX_MEMORY_SIZE = 4 * 1024 * 1024
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 20_000  # "select all" on a long list
 
 # Five failed logins with a name from an address, and that pair waits. Trying meanwhile doesn't prolong it.
@@ -408,6 +410,7 @@ LOGGING = {
     "loggers": {
         "vsadmin.events": {"level": "INFO"},
         "django": {"handlers": [], "level": "WARNING", "propagate": True},
+        "waitress.queue": {"level": "ERROR"},  # it tells of each request that waits for a thread
         "axes": {"level": "ERROR"},  # `login_throttled` is the line that says it
         "django-q": {"handlers": ["stdout"], "level": "WARNING", "propagate": False},
     },

@@ -18,6 +18,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 from django.db import Error, connection
@@ -55,8 +56,9 @@ class Timing:
 class Child:
     """A process with everything it starts, in a process group of its own."""
 
-    def __init__(self, arguments: Sequence[str], *, pass_fds: Sequence[int] = ()) -> None:
+    def __init__(self, arguments: Sequence[str], *, cwd: Path | None = None, pass_fds: Sequence[int] = ()) -> None:
         self._arguments = arguments
+        self._cwd = cwd
         self._pass_fds = pass_fds
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -64,10 +66,11 @@ class Child:
         parent = os.getpid()
         self._process = subprocess.Popen(  # noqa: S603  # our own programs
             self._arguments,
+            cwd=self._cwd,
             stdin=subprocess.DEVNULL,
             pass_fds=self._pass_fds,
             start_new_session=True,
-            preexec_fn=lambda: _end_with(parent),  # safe beside a look's thread: it takes no lock
+            preexec_fn=lambda: end_with(parent),  # safe beside a look's thread: it takes no lock
         )
 
     @property
@@ -99,7 +102,7 @@ class Child:
         return self._process.wait()
 
 
-def _end_with(parent: int) -> None:
+def end_with(parent: int) -> None:
     """In the child before it runs its program: get a SIGTERM when the parent dies, even by kill -9."""
     if _libc is not None:
         _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)

@@ -8,9 +8,6 @@ from django.core.checks import run_checks
 from django.core.handlers.wsgi import WSGIHandler
 from django.core.wsgi import get_wsgi_application
 
-#: gunicorn's code for an application that can't be loaded: it ends then, instead of starting workers for ever.
-_APP_LOAD_ERROR = 4
-
 
 def _checked_application() -> WSGIHandler:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "vsadmin.settings")
@@ -20,7 +17,7 @@ def _checked_application() -> WSGIHandler:
     if errors := checks.errors_among(run_checks()):
         sys.stderr.write(f"vsadmin can't start:\n{checks.explain(errors)}\n")
         sys.stderr.flush()
-        raise SystemExit(_APP_LOAD_ERROR)
+        raise SystemExit(1)
     return get_wsgi_application()
 
 

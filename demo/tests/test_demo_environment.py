@@ -23,7 +23,6 @@ HOSTILE = {
     "ALLOWED_HOSTS": "*",
     "CSRF_TRUSTED_ORIGINS": "https://mods.example.com",
     "EMAIL_URL": "smtp://mail.example.com",
-    "GUNICORN_CMD_ARGS": "--bind 0.0.0.0:80",
     "DJANGO_SETTINGS_MODULE": "other.settings",
     "PYTHONPATH": "/elsewhere",
     "HTTP_PROXY": "http://proxy.example.com",

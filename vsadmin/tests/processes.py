@@ -3,9 +3,14 @@
 import contextlib
 import os
 import signal
+import socket
+import subprocess
+import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+
+from django.conf import settings
 
 
 def group(pgid: int) -> set[int]:
@@ -59,3 +64,27 @@ def end_group(pgid: int) -> None:
     for pid in group(pgid):
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
+
+
+@contextlib.contextmanager
+def web_server(
+    environment: Mapping[str, str], program: Sequence[str] = ("-m", "vsadmin.webserver")
+) -> Iterator[tuple[int, int]]:
+    """The panel's web server without a worker; yields its port and the number of its main process."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        process = subprocess.Popen(
+            [sys.executable, *program, str(listening.fileno())],
+            cwd=settings.BASE_DIR,
+            env=dict(environment),
+            pass_fds=[listening.fileno()],
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        try:
+            yield listening.getsockname()[1], process.pid
+        finally:
+            process.send_signal(signal.SIGTERM)
+            try:
+                process.wait(20)
+            finally:
+                end_group(process.pid)

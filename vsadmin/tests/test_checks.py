@@ -140,12 +140,12 @@ def run(arguments: list[str], data_dir: Path, **environment: str) -> subprocess.
     )
 
 
-GUNICORN = ["-m", "gunicorn", "--bind", "127.0.0.1:0", "vsadmin.wsgi"]
+WEB_SERVER = ["-m", "vsadmin.webserver", "0"]
 
 
 @pytest.mark.parametrize(
     "arguments",
-    [["manage.py", "up"], ["manage.py", "qcluster"], ["manage.py", "check"], GUNICORN],
+    [["manage.py", "up"], ["manage.py", "qcluster"], ["manage.py", "check"], WEB_SERVER],
     ids=["up", "worker", "check", "web server"],
 )
 def test_it_refuses_to_start(arguments: list[str], tmp_path: Path) -> None:

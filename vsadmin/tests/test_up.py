@@ -73,7 +73,7 @@ class Up:
         return found[0] if found else 0
 
     def web(self) -> int:
-        return self._child("gunicorn")
+        return self._child("vsadmin.webserver")
 
     def worker(self) -> int:
         return self._child("qcluster")

@@ -1,16 +1,11 @@
 """The web process notices that the worker is silent: written once, sent from here, and no false alarm."""
 
 import json
-import signal
-import subprocess
-import sys
 import urllib.request
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from django.conf import settings
 from django.db import OperationalError
 from django.utils import timezone
 from pytest_django import Settings
@@ -19,7 +14,8 @@ from conftest import eventually
 from events.kinds import Kind
 from events.models import Event, Target
 from vsadmin.lib.jobs.models import Worker
-from vsadmin.lib.tests.loopback import answer, free_port, serving
+from vsadmin.lib.tests.loopback import answer, serving
+from vsadmin.tests import processes
 from vsadmin.watch import Watch
 
 BEAT = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -138,28 +134,21 @@ def test_it_is_sent_from_here(looking: Watch, clock: Clock, monkeypatch: pytest.
     assert told["event"]["kind"] == "worker_silent"
 
 
-@pytest.fixture
-def web(process_env: dict[str, str], tmp_path: Path) -> Iterator[str]:
-    """A web server of ours that looks often and has little patience, without any worker; its address."""
-    port = free_port()
-    config = tmp_path / "gunicorn.conf.py"
-    ours = (settings.BASE_DIR / "gunicorn.conf.py").read_text()
-    impatient = ours.replace("    watch.start()", "    watch.EVERY, watch._SILENT = 0.1, 0.5\n    watch.start()")
-    assert impatient != ours
-    config.write_text(impatient)
-    place = ["--chdir", str(settings.BASE_DIR), "--config", str(config), "--bind", f"127.0.0.1:{port}"]
-    process = subprocess.Popen([sys.executable, "-m", "gunicorn", *place, "vsadmin.wsgi"], env=process_env)
-    try:
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        process.send_signal(signal.SIGQUIT)  # at once
-        process.wait(30)
+#: A web server of ours that looks often and has little patience.
+IMPATIENT = """
+import sys
+import vsadmin.wsgi
+from vsadmin import watch, webserver
+watch.EVERY, watch._SILENT = 0.1, 0.5
+sys.exit(webserver.main(int(sys.argv[1])))
+"""
 
 
 @pytest.mark.cluster
 @pytest.mark.django_db(transaction=True)
-def test_a_web_server_looks_by_itself(web: str) -> None:
-    eventually(silences)
-    with urllib.request.urlopen(f"{web}/healthz") as answered:
-        assert answered.status == 200
+def test_a_web_server_looks_by_itself(process_env: dict[str, str]) -> None:
+    with processes.web_server(process_env, ["-c", IMPATIENT]) as (port, _process):
+        eventually(silences)
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz") as answered:
+            assert answered.status == 200
     assert silences() == 1

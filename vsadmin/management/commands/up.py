@@ -91,7 +91,7 @@ class Command(BaseCommand):
         # From here on no wait for the database may keep this process from ending what it started.
         connection.close()
         return supervisor.Supervisor(
-            supervisor.Child(web_server(listening.fileno()), pass_fds=[listening.fileno()]),
+            supervisor.Child(web_server(listening), cwd=settings.BASE_DIR, pass_fds=[listening.fileno()]),
             supervisor.Child([sys.executable, str(settings.BASE_DIR / "manage.py"), "qcluster", "--no-warnings"]),
             record=supervisor.DatabaseRecord(),
             say=self._say,
@@ -132,11 +132,9 @@ class Command(BaseCommand):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def web_server(listening: int) -> list[str]:
-    """The command line of gunicorn on a socket that is open already."""
-    home = settings.BASE_DIR
-    place = ["--chdir", str(home), "--config", str(home / "gunicorn.conf.py"), "--bind", f"fd://{listening}"]
-    return [sys.executable, "-m", "gunicorn", *place, "vsadmin.wsgi"]
+def web_server(listening: socket) -> list[str]:
+    """The command line of the web server, to be run where manage.py is."""
+    return [sys.executable, "-m", "vsadmin.webserver", str(listening.fileno())]
 
 
 def host_header() -> str:
