@@ -14,6 +14,8 @@ from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from cache import alarm_pages, pages
+from cache.models import KnownDigest
 from mods import crash_words, crashes, figures, rights, starts
 from mods import tasks as mods_tasks
 from mods.models import GameServer, InstalledMod, Operation, RefreshRun
@@ -82,6 +84,7 @@ def of(request: HttpRequest, facts: Facts) -> list[Todo]:
         found += _worker(facts.worker)
         found += _unreachable(request, facts.servers)
         found += _moddb(request, facts.last_run, facts.next_refresh)
+    found += _alarms(request)
     found += _installed(request, figures.total(facts.counted.values()), facts)
     found += [
         _restart(server, facts.differences[server.pk]) for server in facts.servers if facts.differences[server.pk].any
@@ -174,6 +177,36 @@ def _next_try(moment: datetime | None) -> str:
     return format_html(_("Next try {}."), times.clock(moment))
 
 
+def _alarms(request: HttpRequest) -> list[Todo]:
+    """Other bytes were offered under a known key, and nobody has decided about it; one query where there are none."""
+    if not request.user.has_perm(pages.VIEW):
+        return []
+    alarmed = KnownDigest.objects.alarmed().order_by("-refused_at")
+    first = list(alarmed.only("title", "key", "refused_at")[:_NAMED])
+    if not first:
+        return []
+    count = len(first) if len(first) < _NAMED else alarmed.count()
+    words = ngettext(
+        "Other content was offered for %d known file.", "Other content was offered for %d known files.", count
+    )
+    may_decide = request.user.has_perm(alarm_pages.DECIDE)
+    only = first[0] if may_decide and count == 1 else None
+    return [
+        Todo(
+            "bad",
+            words % count,
+            format_html(
+                _("{}. It was refused, last {}; somebody may have tampered with it."),
+                _listed([one.name[:90] for one in first], count),
+                times.ago(first[0].refused_at),
+            ),
+            reverse("admin:cache_cacheentry_alarm", args=[only.pk]) if only else pages.home(request),
+            _("Decide…") if may_decide else _("See it"),
+            icon="shield-exclamation",
+        )
+    ]
+
+
 def _installed(request: HttpRequest, total: figures.Figures, facts: Facts) -> list[Todo]:
     named = _first_by_name(total)
     found = []
@@ -233,11 +266,14 @@ def _names(rows: list[InstalledMod], state: str, count: int) -> str:
         f"{row.name[:60]} {row.version[:30]} → {row.recommended[:30]}" if state == "outdated" else str(row)[:90]
         for row in rows
     ]
-    parts = list(dict.fromkeys(parts))  # of a mod on several servers
-    if count > len(rows):
-        more = count - len(rows)
-        parts.append(ngettext("and %d more", "and %d more", more) % more)
-    return " · ".join(parts)
+    return _listed(parts, count)
+
+
+def _listed(names: list[str], count: int) -> str:
+    """The first of so many names; each once, since a mod may be on several servers."""
+    more = count - len(names)
+    rest = [ngettext("and %d more", "and %d more", more) % more] if more else []
+    return " · ".join([*dict.fromkeys(names), *rest])
 
 
 def _restart(server: GameServer, difference: starts.Difference) -> Todo:
