@@ -6,6 +6,8 @@ from django.views.generic import RedirectView
 
 from vsadmin import health
 
+handler400 = "vsadmin.badrequest.page"
+
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index"), name="home"),
     path("healthz", health.healthz, name="healthz"),
