@@ -88,10 +88,11 @@ class Update:
         steps = []
         for group, row in enumerate(InstalledMod.objects.filter(server=self.server)):
             old, new = releases[row.modid, before], releases[row.modid, after]
-            deposits.deposit(
-                f"moddb:{new.file_id}", self.originals / f"{row.modid}_{after}.zip", sha256=new.sha256,
-                name=f"{row.modid}_{after}.zip", title=row.name, version=after,
-            )  # fmt: skip
+            with (self.originals / f"{row.modid}_{after}.zip").open("rb") as source:
+                deposits.deposit(
+                    f"moddb:{new.file_id}", source, sha256=new.sha256, name=f"{row.modid}_{after}.zip",
+                    title=row.name, version=after,
+                )  # fmt: skip
             steps.append(PlannedStep("replace", group, "It is newer.", _old(row, old), _new(row.folder, new)))
         self.now = 1 - self.now
         plan = plans.to_json(Plan(tuple(steps), game_version=self.server.game_version))

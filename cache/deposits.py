@@ -8,7 +8,6 @@ import hashlib
 import os
 import threading
 from enum import StrEnum
-from pathlib import Path
 from typing import BinaryIO
 
 from django.utils import timezone
@@ -35,7 +34,7 @@ class Outcome(StrEnum):
 
 def deposit(
     key: str,
-    path: Path,
+    source: BinaryIO,
     *,
     sha256: str,
     name: str,
@@ -43,7 +42,7 @@ def deposit(
     version: str = "",
     stop: threading.Event | None = None,
 ) -> Outcome:
-    """Put a copy of the file at `path`, whose SHA-256 is known, into the cache; the file itself stays.
+    """Put a copy of an open file, whose SHA-256 is known, into the cache; it is read from its beginning and stays.
 
     `key`, `name`, `title` and `version` are as for `store.fetch`. It counts as a use, not as a hit. Call it outside
     transactions. Raises OSError, `locks.Busy`, DatabaseError; ValueError for a malformed key.
@@ -56,8 +55,8 @@ def deposit(
             return Outcome.OTHER_BYTES
         if _is_there(key, sha256):
             return Outcome.THERE
-        with files.open_regular(path) as source, files.staged(places.staging()) as staged:
-            size = os.fstat(source.fileno()).st_size
+        size = os.fstat(source.fileno()).st_size
+        with files.staged(places.staging()) as staged:
             if limit and size > limit:
                 return Outcome.TOO_LARGE
             _need_room(size)
@@ -92,6 +91,7 @@ def _need_room(size: int) -> None:
 def _copy(source: BinaryIO, target: BinaryIO) -> str:
     """Copy all, and return the SHA-256 of what was copied."""
     digest = hashlib.sha256()
+    source.seek(0)
     while chunk := source.read(_CHUNK):
         digest.update(chunk)
         target.write(chunk)

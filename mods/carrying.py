@@ -10,9 +10,8 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
-from contextlib import ExitStack, closing, suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import BinaryIO
 
 from django.db import DatabaseError, connection, transaction
@@ -30,12 +29,14 @@ from mods import (
     placing,
     plans,
     recovery,
+    serverdir,
     turns,
     withdrawals,
 )
 from mods.journal import Item
 from mods.models import KeptCopy, Operation, Release, Step
 from mods.plans import Plan
+from mods.staging import Places
 from vsadmin.lib import files, locks, logs
 from vsadmin.lib.http import Client
 from vsadmin.lib.jobs.models import Worker
@@ -137,9 +138,9 @@ def _claim(operation: Operation) -> list[Step] | None:
             if not queued.update(state=Operation.State.RUNNING, started_at=now):
                 return None
             operation.refresh_from_db(fields=["state", "started_at", "plan", "wish", "planned_at", "cancel_requested"])
-            steps = journal.write(operation, plans.plan_from_json(operation.plan or {}))
-    except (KeyError, TypeError):
-        words = _("Its plan was made by another version of vsadmin. Plan it again.")
+            steps = journal.write(operation, plans.plan_from_json(operation.plan))
+    except plans.NotAPlan as error:
+        words = _("%s Plan it again.") % error
         with transaction.atomic():
             queued = Operation.objects.filter(pk=operation.pk, state=Operation.State.QUEUED)
             if queued.update(state=Operation.State.FAILED, ended_at=now, message=words):
@@ -168,17 +169,19 @@ def _guarded(
         _log.exception("operation %d", operation.pk)
         why = _("An unexpected error; the log has the details: %s.") % f"{type(error).__name__}: {error}"[:500]
     with suppress(DatabaseError, locks.Busy):  # else the minute job does it
-        connection.close_if_unusable_or_obsolete()
-        recovery.mend(operation.server, why=why)
+        if connection.is_usable():
+            recovery.mend(operation.server, why=why)
+        else:  # on PostgreSQL the lock of the change went with it, so somebody else may be mending
+            connection.close()
 
 
 def _carry_out(operation: Operation, steps: list[Step], report: Report | None, stop: threading.Event) -> None:
-    plan = plans.plan_from_json(operation.plan or {})
+    plan = plans.plan_from_json(operation.plan)
     fetches = sum(1 for one in plan.steps if one.new is not None)
     watch = Watch(operation, fetches + len(steps), report, stop)
     watch.tell("")
-    with ExitStack() as stack:
-        items = _prepare(operation, steps, stack)
+    with _opened(operation) as places:
+        items = _prepare(steps, places)
         _ask_again(items, watch)
         _raise_for(differences.known(operation, plan, items))
         _fetch_all(items, watch)
@@ -188,7 +191,7 @@ def _carry_out(operation: Operation, steps: list[Step], report: Report | None, s
             _compare_and_place(operation, plan, items, watch)
         remarks = _put_away(operation, items, watch)
         with suppress(locks.Busy):  # recovery's then
-            remarks += recovery.tidy(operation, items)
+            remarks += recovery.tidy(operation, items, places)
     if any(item.step.state in (Step.State.PLACED, Step.State.DONE) for item in items):
         inventory.scan(operation.server)
     journal.close(operation, why=watch.why(), cancelled=watch.cancelled, remarks=remarks)
@@ -228,20 +231,38 @@ def _explain(group: Sequence[Item]) -> None:
 # --- fetching
 
 
-def _prepare(operation: Operation, steps: Sequence[Step], stack: ExitStack) -> list[Item]:
-    """Make the staging folders, open until the stack is closed; a step whose folder has none gets a problem."""
-    name = journal.staging_name(operation)
-    closed: dict[Path, str] = {}
-    for folder in {folder for step in steps for folder in journal.item_of(operation, step).stages_in}:
-        try:
-            stack.enter_context(placing.staging(folder, name))
-        except FileNotFoundError:
-            closed[folder] = _("The folder %s is gone.") % folder
-        except OSError as error:
-            closed[folder] = files.in_words(error)
-    items = [journal.item_of(operation, step) for step in steps]
+def _opened(operation: Operation) -> Places:
+    """The mod folders that it may touch. Raises _CantRun."""
+    try:
+        return journal.places_of(operation)
+    except serverdir.Unusable as error:
+        raise _CantRun(_unreachable(operation, error.text)) from None
+
+
+def _unreachable(operation: Operation, why: str) -> str:
+    return _("%(server)s can't be changed: %(why)s") % {"server": operation.server.name, "why": why}
+
+
+def _prepare(steps: Sequence[Step], places: Places) -> list[Item]:
+    """Make the staging folders; a step whose folder has none gets a problem. Raises _CantRun."""
+    planned = [plans.step_from_json(step.planned) for step in steps]
+    closed: dict[str, str] = {}
+    try:
+        for folder in {folder for one in planned if not one.rename_to for folder in journal.folders_of(one)}:
+            try:
+                places.make(folder)
+            except FileNotFoundError:
+                closed[folder] = _("The folder %s is gone.") % folder
+            except OSError as error:
+                closed[folder] = files.in_words(error)
+        items = [journal.item_of(step, places) for step in steps]
+    except placing.Refused as error:
+        raise _CantRun(_differs([str(error)])) from None
+    except OSError as error:
+        raise _CantRun(files.in_words(error)) from None
     for item in items:
-        item.problem = next((closed[folder] for folder in item.stages_in if folder in closed), "")
+        named = journal.folders_of(item.planned) if not item.planned.rename_to else ()
+        item.problem = next((closed[folder] for folder in named if folder in closed), "")
     return items
 
 
@@ -284,7 +305,7 @@ class _Fetcher:
     def _fetch(self, item: Item) -> None:
         assert item.change.new is not None
         try:
-            looks = placing.looks_for(item.change.new.parent, item.change.old)
+            looks = placing.looks_for(item.change.new.folder, item.change.old)
             with closing(self._open(item)) as file:
                 placing.stage(file, item.change, looks, self.watch.halt)
         except FetchError as error:
@@ -355,13 +376,7 @@ def _compare_and_place(operation: Operation, plan: Plan, items: Sequence[Item], 
     """Everything for which the server's lock is needed. Raises _CantRun, with nothing changed."""
     scanned = inventory.scan(operation.server, stop=watch.stop)
     if scanned.unreachable:
-        raise _CantRun(
-            _("%(server)s can't be changed: %(why)s")
-            % {
-                "server": operation.server.name,
-                "why": scanned.unreachable,
-            }
-        )
+        raise _CantRun(_unreachable(operation, scanned.unreachable))
     try:
         with locks.wait_for(inventory.server_lock(operation.server_id), _SCAN_WAIT, watch.stop):
             left = [item for item in items if item.step.state == Step.State.WAITING]
@@ -383,8 +398,12 @@ def _compare_and_place(operation: Operation, plan: Plan, items: Sequence[Item], 
 
 def _raise_for(found: Sequence[str]) -> None:
     if found:
-        named = [*found[:_NAMED], _("And %d more.") % (len(found) - _NAMED)] if len(found) > _NAMED else found
-        raise _CantRun(_("Something changed since the plan was made, so nothing was done. %s") % " ".join(named))
+        raise _CantRun(_differs(found))
+
+
+def _differs(found: Sequence[str]) -> str:
+    named = [*found[:_NAMED], _("And %d more.") % (len(found) - _NAMED)] if len(found) > _NAMED else found
+    return _("Something changed since the plan was made, so nothing was done. %s") % " ".join(named)
 
 
 def _place_group(operation: Operation, group: Sequence[Item]) -> None:
@@ -398,7 +417,7 @@ def _place_group(operation: Operation, group: Sequence[Item]) -> None:
     except (OSError, placing.Refused) as error:
         at.problem = files.in_words(error) if isinstance(error, OSError) else str(error)
         _explain(group)
-        recovery.undo_group(group)
+        recovery.undo_group(operation, group)
     else:
         journal.commit(operation, group)
 

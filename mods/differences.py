@@ -5,7 +5,6 @@ import stat
 import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from django.utils.translation import gettext as _
 
@@ -14,6 +13,7 @@ from mods.journal import Item
 from mods.models import GameServer, Hold, InstalledMod, KeptCopy, Operation, Release
 from mods.plans import OldFile, Plan
 from vsadmin.lib import files
+from vsadmin.lib.folders import Name
 
 #: Kinds of wish that may name a version that was retracted already.
 _MAY_BE_RETRACTED = {
@@ -48,7 +48,7 @@ class _Look:
     items: Sequence[Item]
     server: GameServer
     #: Of each group, the names that its earlier steps make free.
-    freed: dict[int, set[Path]] = field(default_factory=dict)
+    freed: dict[int, set[Name]] = field(default_factory=dict)
 
     def server_differs(self) -> Iterator[str]:
         if self.server.game_version not in (self.plan.game_version, self.plan.made_for or self.plan.game_version):
@@ -132,26 +132,23 @@ class _Look:
 
     def _names_differ(self, item: Item) -> Iterator[str]:
         freed = self.freed.setdefault(item.step.group, set())
-        new_name = item.planned.new.file_name if item.planned.new else item.planned.rename_to
         target = item.change.new or item.change.rename_to
-        if target is not None:
-            if "/" in new_name or new_name in {"", ".", ".."}:
-                yield _("“%s” is no usable file name.") % new_name
-            elif target not in freed and not item.change.keeps_name and os.path.lexists(target):
-                yield _("There is a file %s now, which isn't part of this.") % target
+        if target is not None and target not in freed and not item.change.keeps_name and target.exists():
+            yield _("There is a file %s now, which isn't part of this.") % target.path
         if item.change.old is not None:
             freed.add(item.change.old)
 
 
 def _old_differs(item: Item, old: OldFile) -> Iterator[str]:
-    path = Path(old.folder, old.file_name)
+    name = item.change.old
+    assert name is not None
     words = {"mod": item.planned.name, "file": old.file_name}
     try:
         if item.change.is_folder:
-            item.seen = path.lstat()
-            same = _is_that_folder(path, item.seen, old)
+            item.seen = name.lstat()
+            same = _is_that_folder(name, item.seen, old)
         else:
-            item.seen, digest = placing.look(path, through_links=bool(item.planned.rename_to))
+            item.seen, digest = placing.look(name, through_links=bool(item.planned.rename_to))
             same = digest == old.sha256
     except FileNotFoundError:
         yield _("%(mod)s: %(file)s isn't there any more.") % words
@@ -164,8 +161,8 @@ def _old_differs(item: Item, old: OldFile) -> Iterator[str]:
             yield _("%(mod)s: %(file)s has been replaced or changed.") % words
 
 
-def _is_that_folder(path: Path, seen: os.stat_result, old: OldFile) -> bool:
-    if not stat.S_ISDIR(seen.st_mode) and not path.is_dir():
+def _is_that_folder(name: Name, seen: os.stat_result, old: OldFile) -> bool:
+    if not stat.S_ISDIR(seen.st_mode) and not name.path.is_dir():
         return False
-    info = modinfo.read_file(path, InstalledMod.Kind.FOLDER).info
+    info = modinfo.read_file(name.path, InstalledMod.Kind.FOLDER).info
     return not old.modid or (info is not None and (info.modid, info.version) == (old.modid, old.version))

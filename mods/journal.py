@@ -7,9 +7,10 @@ that is `placed` is done; what it replaced still has to be put away from there.
 import hashlib
 import logging
 import os
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC
+from io import BufferedReader
 from pathlib import Path
 
 from django.contrib.admin.models import CHANGE, LogEntry
@@ -20,10 +21,12 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from cache import deposits
-from mods import keeping, news, placing, plans
+from mods import keeping, news, placing, plans, serverdir
 from mods.models import GameServer, InstalledMod, Operation, Step
 from mods.plans import OldFile, Plan, PlannedStep
+from mods.staging import Places, Staging
 from vsadmin.lib import files, locks, logs
+from vsadmin.lib.folders import Folder
 
 #: Failed steps that a result names.
 _NAMED = 5
@@ -45,8 +48,6 @@ class Item:
     change: placing.Change
     seen: os.stat_result | None = None
     problem: str = ""
-    #: The mod folders whose staging it needs.
-    stages_in: set[Path] = field(default_factory=set)
 
 
 def staging_name(operation: Operation) -> str:
@@ -79,36 +80,51 @@ def write(operation: Operation, plan: Plan) -> list[Step]:
     )
 
 
-def item_of(operation: Operation, step: Step) -> Item:
-    """The step with its files; staging is where it is, if it is. Raises KeyError, TypeError for a plan not ours."""
+def places_of(operation: Operation) -> Places:
+    """The mod folders that the change may touch: those of its server's folder as it is on disk now, whatever rows say.
+
+    Raises serverdir.Unusable.
+    """
+    stored = operation.plan if isinstance(operation.plan, dict) else {}
+    real = stored.get("places")
+    return Places(
+        serverdir.read(Path(operation.server.data_dir)).mod_folders,
+        {path: str(led) for path, led in real.items()} if isinstance(real, dict) else {},
+        staging_name(operation),
+    )
+
+
+def item_of(step: Step, places: Places) -> Item:
+    """The step with its files; staging is where it is, if it is.
+
+    Raises plans.NotAPlan, `placing.Refused` if it has to do with a folder that isn't the server's, OSError.
+    """
     planned = plans.step_from_json(step.planned)
+    if not isinstance(step.position, int):  # SQLite takes anything into a column of numbers
+        raise plans.NotAPlan
     old, new = planned.old, planned.new
-    name = staging_name(operation)
-    old_folder = Path(old.folder) if old else None
-    new_folder = Path(new.folder) if new else old_folder
-    assert new_folder is not None  # each step has one of them
+    first = old or new
+    assert first is not None  # `step_from_json` has seen to it
+    old_folder, new_folder = places.folder(first.folder), places.folder((new or first).folder)
+    moves = not planned.rename_to
+    nowhere = Folder(old_folder.path, None)
     change = placing.Change(
         number=step.position,
-        staging=placing.find_staging(new_folder, name),
-        old_staging=placing.find_staging(old_folder or new_folder, name),
-        old=Path(old.folder, old.file_name) if old else None,
-        new=Path(new.folder, new.file_name) if new else None,
+        staging=places.staging((new or first).folder) if moves else nowhere,
+        old_staging=places.staging(first.folder) if moves else nowhere,
+        old=old_folder / old.file_name if old else None,
+        new=new_folder / new.file_name if new else None,
         new_sha256=new.sha256 if new else "",
         old_sha256=old.sha256 if old else "",
-        rename_to=Path(old.folder, planned.rename_to) if old and planned.rename_to else None,
+        rename_to=old_folder / planned.rename_to if planned.rename_to else None,
         is_folder=bool(old and old.kind == InstalledMod.Kind.FOLDER),
     )
-    moves = not planned.rename_to
-    needed = {folder for folder in (old_folder, new_folder) if folder is not None and moves}
-    return Item(step, planned, change, stages_in=needed)
+    return Item(step, planned, change)
 
 
-def folders_of(items: Iterable[Item]) -> set[Path]:
-    """The mod folders that these steps have to do with."""
-    found = set()
-    for item in items:
-        found |= {Path(one.folder) for one in (item.planned.old, item.planned.new) if one is not None}
-    return found
+def folders_of(planned: PlannedStep) -> set[str]:
+    """The mod folders that this step has to do with."""
+    return {one.folder for one in (planned.old, planned.new) if one is not None}
 
 
 # --- what was replaced
@@ -125,46 +141,50 @@ def put_away(operation: Operation, item: Item) -> str:
     except (OSError, locks.Busy) as error:
         why = files.in_words(error) if isinstance(error, OSError) else _("Others are busy there for too long.")
         words = _("The file that was replaced, of %(mod)s, couldn't be put away yet; it lies in %(place)s. %(why)s")
-        return words % {"mod": item.planned.name, "place": item.change.aside, "why": why}
+        return words % {"mod": item.planned.name, "place": item.change.aside.path, "why": why}
     return ""
 
 
 def _put_away(operation: Operation, item: Item) -> None:
     old, aside = item.planned.old, item.change.aside
-    if old is None or not os.path.lexists(aside):
+    if old is None or not aside.exists():
         return
-    if not (old.cache_key and _into_cache(old, aside)):
-        why = old.keep_because or _("The download cache has another file under its number.")
-        keeping.keep(aside, server=operation.server, old=old, why=why, operation=operation)
+    with aside.open() as file:
+        if not (old.cache_key and _into_cache(old, file)):
+            why = old.keep_because or _("The download cache has another file under its number.")
+            keeping.keep(file, server=operation.server, old=old, why=why, operation=operation)
     aside.unlink()
 
 
-def _into_cache(old: OldFile, aside: Path) -> bool:
+def _into_cache(old: OldFile, file: BufferedReader) -> bool:
     ending = Path(old.file_name.removesuffix(".disabled")).suffix
-    outcome = deposits.deposit(
-        old.cache_key,
-        aside,
-        sha256=old.sha256,
-        name=f"{old.modid or 'file'}_{old.version}{ending}",
-        title=old.name or old.modid,
-        version=old.version,
-    )
+    try:
+        outcome = deposits.deposit(
+            old.cache_key,
+            file,
+            sha256=old.sha256,
+            name=f"{old.modid or 'file'}_{old.version}{ending}",
+            title=old.name or old.modid,
+            version=old.version,
+        )
+    except ValueError:  # that is no key
+        return False
     return outcome is not deposits.Outcome.OTHER_BYTES
 
 
-def keep_leftovers(place: Path, server: GameServer, operation: Operation | None, items: Sequence[Item] = ()) -> int:
+def keep_leftovers(place: Staging, server: GameServer, operation: Operation | None, items: Sequence[Item] = ()) -> int:
     """Make kept copies of what still lies aside in the staging folder of a change that is over, or that nobody knows.
 
     Returns how many. Raises OSError, `locks.Busy`, DatabaseError.
     """
-    known = {item.change.aside: item.planned.old for item in items}
-    found = placing.put_aside(place)
-    for path, name in found:
-        old = known.get(path) or keeping.described(path, name)
-        keeping.keep(
-            path, server=server, old=old, why=_("It was left over from an interrupted change."), operation=operation
-        )
-        path.unlink()
+    known = {item.change.aside.path: item.planned.old for item in items}
+    found = place.put_aside()
+    for aside, name in found:
+        with aside.open() as file:
+            old = known.get(aside.path) or keeping.described(file, name)
+            why = _("It was left over from an interrupted change.")
+            keeping.keep(file, server=server, old=old, why=why, operation=operation)
+        aside.unlink()
     return len(found)
 
 

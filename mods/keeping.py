@@ -45,6 +45,11 @@ def is_stored_name(name: str) -> bool:
     return bool(_OURS.fullmatch(name))
 
 
+def path_of(stored_name: str) -> Path | None:
+    """Where the copy of this name is; None if `keep` gives no such name: the row is somebody else's."""
+    return folder() / stored_name if is_stored_name(stored_name) else None
+
+
 def _staging() -> Path:
     return folder() / ".staging"
 
@@ -56,13 +61,14 @@ def _alone() -> Iterator[None]:
         yield
 
 
-def keep(path: Path, *, server: GameServer, old: OldFile, why: str, operation: Operation | None) -> KeptCopy:
-    """Make a durable copy of the file at `path`, which stays. The same file kept before of this server is enough.
+def keep(source: BinaryIO, *, server: GameServer, old: OldFile, why: str, operation: Operation | None) -> KeptCopy:
+    """Make a durable copy of an open file, which stays. The same file kept before of this server is enough.
 
     Raises OSError, `locks.Busy`, DatabaseError.
     """
-    with _alone(), files.open_regular(path) as source, files.staged(_staging()) as staged:
+    with _alone(), files.staged(_staging()) as staged:
         digest = hashlib.sha256()
+        source.seek(0)
         while chunk := source.read(_CHUNK):
             digest.update(chunk)
             staged.file.write(chunk)
@@ -90,8 +96,9 @@ def keep(path: Path, *, server: GameServer, old: OldFile, why: str, operation: O
 
 def _kept_before(server: GameServer, old: OldFile, sha256: str) -> KeptCopy | None:
     for copy in KeptCopy.objects.filter(server=server, sha256=sha256, file_name=old.file_name[:1020]):
+        path = path_of(copy.stored_name)
         try:
-            if (folder() / copy.stored_name).lstat().st_size == copy.size:
+            if path is not None and path.lstat().st_size == copy.size:
                 return copy
         except FileNotFoundError:
             continue
@@ -133,8 +140,11 @@ def _safe(text: str) -> str:
 
 def open(kept: KeptCopy) -> BinaryIO:
     """The kept file, open at its beginning, every byte verified. Close it after use. Raises FetchError."""
+    path = path_of(kept.stored_name)
     try:
-        file = files.open_regular(folder() / kept.stored_name)
+        if path is None:
+            raise FileNotFoundError
+        file = files.open_regular(path)
     except FileNotFoundError:
         text = _("The kept copy of %(mod)s is gone from %(folder)s. Somebody moved or deleted it by hand.")
         raise FetchError(text % {"mod": kept, "folder": folder()}, "disk") from None
@@ -185,7 +195,8 @@ def delete_all(copies: Iterable[KeptCopy], user: "User | None") -> Deleted:
 
 
 def _delete(kept: KeptCopy, user: "User | None") -> None:
-    (folder() / kept.stored_name).unlink(missing_ok=True)
+    if path := path_of(kept.stored_name):
+        path.unlink(missing_ok=True)
     with transaction.atomic():
         if user is not None:
             text = _("Deleted the kept copy %(file)s of %(server)s")
@@ -244,7 +255,8 @@ def _adopt(name: str) -> bool:
         return False
     if KeptCopy.objects.filter(stored_name=name).exists():
         return False
-    old = described(path, f"{match[1]}.{match[3]}")
+    with files.open_regular(path) as file:
+        old = described(file, f"{match[1]}.{match[3]}")
     KeptCopy.objects.create(
         modid=old.modid,
         modid_key=old.modid.lower(),
@@ -260,13 +272,13 @@ def _adopt(name: str) -> bool:
     return True
 
 
-def described(path: Path, file_name: str) -> OldFile:
-    """What a file says of itself; `file_name` is what it was called. Its SHA-256 is left out."""
+def described(file: BinaryIO, file_name: str) -> OldFile:
+    """What an open file says of itself; `file_name` is what it was called. Its SHA-256 is left out."""
     file_name = os.fsencode(file_name).decode("utf-8", "backslashreplace")  # as scans write odd bytes
     bare = file_name.removesuffix(".disabled")
     ending = Path(bare).suffix.lower().removeprefix(".")
     kind = ending if ending in {"zip", "cs", "dll"} else "zip"
-    info = modinfo.read_file(path, kind).info
+    info = modinfo.read_open(file, kind).info
     modid, version, name = (info.modid, info.version, info.name) if info else ("", "", "")
     return OldFile(
         folder="",

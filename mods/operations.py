@@ -66,7 +66,10 @@ def confirm(operation: Operation, *, go_on: bool = False) -> None:
     operation.refresh_from_db()
     if operation.state != _State.PLANNED or operation.plan is None:
         raise NotNow(_("It is %s, so there is nothing to confirm.") % operation.get_state_display())
-    found = plans.plan_from_json(operation.plan)
+    try:
+        found = plans.plan_from_json(operation.plan)
+    except plans.NotAPlan as error:
+        raise NotNow(_("%s Plan it again.") % error) from None
     changed = {**operation.plan, "confirmed_at": timezone.now().isoformat()}
     if go_on:
         changed["go_on"] = True

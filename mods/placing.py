@@ -7,32 +7,24 @@ itself, it is called again.
 """
 
 import errno
-import fcntl
 import hashlib
 import os
-import re
 import stat
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import BinaryIO
 
 from django.utils.translation import gettext as _
 
 from vsadmin.lib import files
+from vsadmin.lib.folders import Folder, Name
 
-#: Beside a mod folder, or in it where that is a file system of its own. Hidden names are no mods.
-STAGING = ".vsadmin"
 _CHUNK = 1024 * 1024
 _LONGEST_NAME = 255
 #: What systems say where there are no hard links, or none to other people's files (fs.protected_hardlinks).
 _NO_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
-#: What file systems say that can't sync a folder.
-_NO_FOLDER_SYNC = {errno.EINVAL, errno.EOPNOTSUPP, errno.EBADF}
-_ASIDE = re.compile(r"old-(\d+)-(.+)", re.DOTALL)
-_LEFT_OVER = re.compile(r"(?:new|put)-\d+")
 _ACL = "system.posix_acl_access"
 
 
@@ -52,27 +44,27 @@ class Change:
     """
 
     number: int
-    staging: Path
-    old_staging: Path
-    old: Path | None = None
-    new: Path | None = None
+    staging: Folder
+    old_staging: Folder
+    old: Name | None = None
+    new: Name | None = None
     new_sha256: str = ""
     old_sha256: str = ""
-    rename_to: Path | None = None
+    rename_to: Name | None = None
     is_folder: bool = False
 
     @property
-    def staged(self) -> Path:
+    def staged(self) -> Name:
         """The new file, complete; it keeps this name until the change is recorded."""
         return self.staging / f"new-{self.number}"
 
     @property
-    def second(self) -> Path:
+    def second(self) -> Name:
         """Its second name, for a moment."""
         return self.staging / f"put-{self.number}"
 
     @property
-    def aside(self) -> Path:
+    def aside(self) -> Name:
         """Where the old file goes."""
         name = os.fsencode(self.old.name if self.old else "")
         prefix = f"old-{self.number}-".encode()
@@ -86,15 +78,15 @@ class Change:
         if self.old == self.new:
             return True
         return (
-            self.old.parent == self.new.parent
+            self.old.folder == self.new.folder
             and self.old.name.casefold() == self.new.name.casefold()
-            and _is_same(self.old, self.new)
+            and self.old.is_same(self.new)
         )
 
     @property
-    def folders(self) -> set[Path]:
+    def folders(self) -> set[Folder]:
         """Whose names this change alters."""
-        found = {path.parent for path in (self.old, self.new) if path is not None}
+        found = {name.folder for name in (self.old, self.new) if name is not None}
         if self.rename_to is None:
             found |= {self.staging} if self.new else set()
             found |= {self.old_staging} if self.old else set()
@@ -114,128 +106,23 @@ class Looks:
 # --- staging
 
 
-def staging_places(folder: Path, name: str) -> tuple[Path, Path]:
-    """Where the staging folder `name` of a mod folder can be: beside it, and in it."""
-    return folder.parent / STAGING / name, folder / STAGING / name
-
-
-def find_staging(folder: Path, name: str) -> Path:
-    """The staging folder that there is; where there is none, the path of one that isn't."""
-    beside, inside = staging_places(folder, name)
-    return inside if inside.is_dir() else beside
-
-
-@contextmanager
-def staging(folder: Path, name: str) -> Iterator[Path]:
-    """Make the staging folder for a mod folder, on the same file system, locked for the block. Raises OSError.
-
-    It stays: `clear` removes it once it is empty.
-    """
-    place = _make_staging(folder, name)
-    descriptor = os.open(place, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        with suppress(OSError):  # NFS has no locks on folders; the lock of the change serves there
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        yield place
-    finally:
-        os.close(descriptor)
-
-
-def in_use(place: Path) -> bool:
-    """Whether some process, ours or another vsadmin's, works in this staging folder."""
-    try:
-        descriptor = os.open(place, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
-    except OSError:
-        return False
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    except OSError:
-        return False
-    finally:
-        os.close(descriptor)
-    return False
-
-
-def _make_staging(folder: Path, name: str) -> Path:
-    mount = _mount_of(folder)
-    beside, inside = staging_places(folder, name)
-    with suppress(OSError):
-        if _mount_of(folder.parent) == mount:
-            files.private_folder(beside)
-            if _mount_of(beside) == mount:
-                return beside
-            clear(beside)
-    files.private_folder(inside)
-    return inside
-
-
-def _mount_of(folder: Path) -> tuple[int, str]:
-    """Device and mount: two mounts of one device can't be linked or renamed between. Raises OSError."""
-    descriptor = os.open(folder, getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY)
-    try:
-        told = ""
-        with suppress(OSError):
-            told = Path(f"/proc/self/fdinfo/{descriptor}").read_text()
-        mount = next((line for line in told.splitlines() if line.startswith("mnt_id:")), "")
-        return os.fstat(descriptor).st_dev, mount
-    finally:
-        os.close(descriptor)
-
-
-def clear(place: Path) -> bool:
-    """Remove our leftovers in a staging folder, and it, if nothing else is in it. Raises OSError.
-
-    Files that were put aside stay. Whether the folder is gone.
-    """
-    with suppress(FileNotFoundError):
-        for name in os.listdir(place):
-            if _LEFT_OVER.fullmatch(name):
-                (place / name).unlink()
-    for folder in (place, place.parent):
-        try:
-            folder.rmdir()
-        except FileNotFoundError:
-            continue
-        except OSError as error:
-            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
-                raise
-            return folder != place
-    return True
-
-
-def put_aside(place: Path) -> list[tuple[Path, str]]:
-    """The files that were put aside in a staging folder, with the names that they had. Raises OSError."""
-    found = []
-    with suppress(FileNotFoundError):
-        for name in sorted(os.listdir(place)):
-            if match := _ASIDE.fullmatch(name):
-                found.append((place / name, match[2]))
-    return found
-
-
-def looks_for(folder: Path, old: Path | None) -> Looks:
+def looks_for(folder: Folder, old: Name | None) -> Looks:
     """As the file that is replaced, else as a neighbour, else as the folder would have it. Raises OSError."""
-    for path in [*([old] if old else []), *_neighbours(folder)]:
-        with suppress(OSError):
-            found = path.lstat()
-            if stat.S_ISREG(found.st_mode):
-                return Looks(found.st_mode & 0o666 | 0o600, found.st_uid, found.st_gid, _acl_of(path))
-    found = folder.stat()
+    for name in [*([old] if old else []), *_neighbours(folder)]:
+        with suppress(OSError), name.open() as file:
+            found = os.fstat(file.fileno())
+            return Looks(found.st_mode & 0o666 | 0o600, found.st_uid, found.st_gid, _acl_of(file))
+    found = (folder / ".").lstat()
     return Looks(found.st_mode & 0o666 | 0o600, found.st_uid, found.st_gid)
 
 
-def _neighbours(folder: Path) -> Iterator[Path]:
-    with os.scandir(folder) as entries:
-        for entry in entries:
-            if not entry.name.startswith(".") and entry.is_file(follow_symlinks=False):
-                yield Path(entry.path)
+def _neighbours(folder: Folder) -> Iterator[Name]:
+    return (folder / name for name in folder.names() if not name.startswith("."))
 
 
-def _acl_of(path: Path) -> bytes | None:
+def _acl_of(file: BinaryIO) -> bytes | None:
     try:
-        return os.getxattr(path, _ACL, follow_symlinks=False)
+        return os.getxattr(file.fileno(), _ACL)
     except (OSError, AttributeError):  # none, or a system without
         return None
 
@@ -243,8 +130,7 @@ def _acl_of(path: Path) -> bytes | None:
 def stage(source: BinaryIO, change: Change, looks: Looks, stop: threading.Event | None = None) -> None:
     """Copy the new file into staging, durably, dressed as its neighbours. Raises OSError, Refused, Stopped."""
     digest = hashlib.sha256()
-    descriptor = os.open(change.staged, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "wb", buffering=0) as file:
+    with os.fdopen(change.staged.create(), "wb", buffering=0) as file:
         while chunk := source.read(_CHUNK):
             if stop is not None and stop.is_set():
                 raise Stopped
@@ -281,36 +167,27 @@ def _dress(descriptor: int, looks: Looks) -> None:
 # --- looking
 
 
-def look(path: Path, *, through_links: bool = False) -> tuple[os.stat_result, str]:
+def look(name: Name, *, through_links: bool = False) -> tuple[os.stat_result, str]:
     """What a name stands for (its own `lstat`), and the SHA-256 of its bytes. Raises files.NotRegular, OSError."""
-    seen = path.lstat()
+    seen = name.lstat()
     if through_links and stat.S_ISLNK(seen.st_mode):
-        with files.open_regular(Path(os.path.realpath(path))) as file:
+        with files.open_regular(name.path, follow=True) as file:
             return seen, files.sha256_of(file)
-    with files.open_regular(path) as file:
+    with name.open() as file:
         return os.fstat(file.fileno()), files.sha256_of(file)
 
 
-def _check_unchanged(path: Path, seen: os.stat_result, *, is_folder: bool) -> None:
-    """Raise Refused where the name no longer stands for what was looked at."""
+def _check_unchanged(name: Name, seen: os.stat_result, *, is_folder: bool) -> None:
+    """Raise Refused if the name no longer stands for what was looked at."""
     try:
-        now = path.lstat()
+        now = name.lstat()
     except FileNotFoundError:
-        raise Refused(_("%s vanished at this very moment. Plan it again.") % path.name) from None
+        raise Refused(_("%s vanished at this very moment. Plan it again.") % name.name) from None
     same = (now.st_dev, now.st_ino) == (seen.st_dev, seen.st_ino)
     if same and not is_folder:
         same = (now.st_size, now.st_mtime_ns) == (seen.st_size, seen.st_mtime_ns)
     if not same:
-        raise Refused(_("%s was changed by somebody else at this very moment. Plan it again.") % path.name)
-
-
-def _is_same(one: Path, other: Path) -> bool:
-    """Whether two names stand for one file; False where either is missing."""
-    try:
-        first, second = one.lstat(), other.lstat()
-    except FileNotFoundError:
-        return False
-    return (first.st_dev, first.st_ino) == (second.st_dev, second.st_ino)
+        raise Refused(_("%s was changed by somebody else at this very moment. Plan it again.") % name.name)
 
 
 # --- doing
@@ -340,7 +217,7 @@ def place(change: Change, seen: os.stat_result | None) -> None:
         old.rename(change.aside)
 
 
-def _swap(change: Change, old: Path, new: Path, seen: os.stat_result) -> None:
+def _swap(change: Change, old: Name, new: Name, seen: os.stat_result) -> None:
     """The new file in the place of the old one, in one step where there are hard links."""
     if not _link(old, change.aside):
         old.rename(change.aside)
@@ -361,7 +238,7 @@ def _put(change: Change) -> None:
         _rename_to_free(change.staged, change.new)
 
 
-def _move(source: Path, target: Path, *, is_folder: bool = False) -> None:
+def _move(source: Name, target: Name, *, is_folder: bool = False) -> None:
     """Rename, never over anything."""
     if is_folder or not _link(source, target):
         _rename_to_free(source, target)
@@ -369,10 +246,10 @@ def _move(source: Path, target: Path, *, is_folder: bool = False) -> None:
         source.unlink()
 
 
-def _link(source: Path, target: Path) -> bool:
+def _link(source: Name, target: Name) -> bool:
     """Give a file a second name. False: there are no hard links here. Raises Refused where the name is taken."""
     try:
-        os.link(source, target, follow_symlinks=False)
+        source.link(target)
     except FileExistsError:
         raise _taken(target) from None
     except OSError as error:
@@ -382,32 +259,23 @@ def _link(source: Path, target: Path) -> bool:
     return True
 
 
-def _rename_to_free(source: Path, target: Path) -> None:
+def _rename_to_free(source: Name, target: Name) -> None:
     """Where there are no hard links: the server's lock keeps ours away between look and rename."""
-    if os.path.lexists(target):
+    if target.exists():
         raise _taken(target)
     source.rename(target)
 
 
-def _taken(target: Path) -> Refused:
+def _taken(target: Name) -> Refused:
     return Refused(
-        _("There is a file %s already, which isn't part of this. Move it away, then plan it again.") % target
+        _("There is a file %s already, which isn't part of this. Move it away, then plan it again.") % target.path
     )
 
 
 def sync(changes: "list[Change]") -> None:
     """Return once the names that these changes altered are on the disk. Raises OSError."""
-    for folder in sorted({folder for change in changes for folder in change.folders}):
-        sync_folder(folder)
-
-
-def sync_folder(folder: Path) -> None:
-    """As `files.sync_folder`; a file system that can't is left to its own ways."""
-    try:
-        files.sync_folder(folder)
-    except OSError as error:
-        if error.errno not in _NO_FOLDER_SYNC:
-            raise
+    for folder in sorted({folder for change in changes for folder in change.folders}, key=lambda one: one.path):
+        folder.sync()
 
 
 # --- undoing
@@ -424,19 +292,17 @@ def undo(change: Change) -> None:
         _undo_placing(change)
     with suppress(FileNotFoundError):
         change.second.unlink()
-    for folder in change.folders:
-        with suppress(FileNotFoundError):
-            sync_folder(folder)
+    sync([change])
 
 
 def _undo_rename(change: Change) -> None:
     old, renamed = change.old, change.rename_to
     assert old is not None
     assert renamed is not None
-    if not os.path.lexists(renamed):
+    if not renamed.exists():
         return
-    if os.path.lexists(old):
-        if not change.is_folder and _is_same(old, renamed):
+    if old.exists():
+        if not change.is_folder and old.is_same(renamed):
             renamed.unlink()  # the second of two names, given a moment ago
         return
     if change.is_folder or look(renamed, through_links=True)[1] == change.old_sha256:
@@ -445,18 +311,18 @@ def _undo_rename(change: Change) -> None:
 
 def _undo_placing(change: Change) -> None:
     old, new = change.old, change.new
-    if old is not None and os.path.lexists(change.aside):
-        if not os.path.lexists(old):
+    if old is not None and change.aside.exists():
+        if not old.exists():
             _move(change.aside, old)
-        elif _is_same(change.aside, old):
+        elif change.aside.is_same(old):
             change.aside.unlink()
         elif change.keeps_name and _is_ours(change):
             change.aside.replace(old)
-    if new is None or not os.path.lexists(new):
+    if new is None or not new.exists():
         return
-    there_again = old is None or (os.path.lexists(old) and not _is_same(old, new))
+    there_again = old is None or (old.exists() and not old.is_same(new))
     if there_again and _is_ours(change):
-        if os.path.lexists(change.staged):
+        if change.staged.exists():
             new.unlink()
         else:
             new.rename(change.staged)
@@ -465,8 +331,8 @@ def _undo_placing(change: Change) -> None:
 def _is_ours(change: Change) -> bool:
     """Whether what has the new file's name is what we put there."""
     assert change.new is not None
-    if os.path.lexists(change.staged):
-        return _is_same(change.new, change.staged)
+    if change.staged.exists():
+        return change.new.is_same(change.staged)
     try:  # no hard links here: it was renamed from staging
         return look(change.new)[1] == change.new_sha256
     except OSError:

@@ -124,7 +124,12 @@ def _plan(server: GameServer, wish: wishes.Wish, report: Report | None, stop: th
         game_version=server.game_version,
         made_for=wish.game_version,
         go_on=wish.go_on,
+        places={folder: os.path.realpath(folder) for step in steps for folder in _folders(step)},
     )
+
+
+def _folders(step: PlannedStep) -> set[str]:
+    return {one.folder for one in (step.new, step.old) if one is not None}
 
 
 def _rows(server: GameServer) -> list[InstalledMod]:
@@ -150,7 +155,7 @@ def _rows(server: GameServer) -> list[InstalledMod]:
 def _obstacles(steps: tuple[PlannedStep, ...]) -> list[str]:
     """Why no step could be carried out in a folder, with what mends it."""
     found = []
-    for folder in sorted({one.folder for step in steps for one in (step.new, step.old) if one is not None}):
+    for folder in sorted({folder for step in steps for folder in _folders(step)}):
         path = Path(folder)
         if not path.is_dir():
             found.append(

@@ -1,10 +1,36 @@
 """What a plan is made of: exact files, versions and SHA-256, as plain values that go into JSON and back. Pure.
 
-A person sees a plan before anything changes; what is carried out is that plan and nothing else.
+A person sees a plan before anything changes; what is carried out is that plan and nothing else. Stored plans are
+checked when they are read: a restored database can be somebody else's.
 """
 
-from dataclasses import asdict, dataclass
-from typing import Any
+from collections.abc import Hashable
+from dataclasses import asdict, dataclass, field
+from functools import cache
+from typing import Any, TypeVar, cast, get_args, get_type_hints
+
+from django.utils.translation import gettext as _
+
+#: What each action needs: an old file, a new file, a name to rename the old one to.
+_SHAPES = {
+    "install": (False, True, False),
+    "replace": (True, True, False),
+    "remove": (True, False, False),
+    "enable": (True, False, True),
+    "disable": (True, False, True),
+}
+#: The folder of ours that is beside or in a mod folder (`staging`).
+STAGING = ".vsadmin"
+_LONGEST_NAME = 255  # bytes; no file system takes more
+
+T = TypeVar("T")
+
+
+class NotAPlan(Exception):
+    """What is stored isn't a plan or step of this version of vsadmin. The text: a sentence on what is wrong."""
+
+    def __init__(self, text: str = "") -> None:
+        super().__init__(text or _("Its plan was made by another version of vsadmin."))
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +147,9 @@ class Plan:
     confirmed_at: str = ""
     #: Whether somebody said to go on in spite of `unmet`.
     go_on: bool = False
+    #: Where each of the mod folders led when the plan was made (its real path): whoever puts a link in its place later
+    #: doesn't lead the change elsewhere.
+    places: dict[str, str] = field(default_factory=dict)
 
     @property
     def may_run(self) -> bool:
@@ -135,26 +164,89 @@ def to_json(value: Plan | PlannedStep) -> dict[str, Any]:
     return asdict(value)
 
 
-def plan_from_json(data: dict[str, Any]) -> Plan:
-    """Inverse of `to_json`. Raises TypeError or KeyError for what isn't a plan of this version of vsadmin."""
-    return Plan(
-        **{
-            **data,
-            "steps": tuple(step_from_json(one) for one in data["steps"]),
-            "unmet": tuple(Unmet(**one) for one in data["unmet"]),
-            **{key: tuple(data[key]) for key in ("obstacles", "warnings", "left_alone")},
-            "lost": tuple(data.get("lost", ())),
-        }
+def plan_from_json(data: object) -> Plan:
+    """Inverse of `to_json`. Raises NotAPlan."""
+    given = _object(data)
+    made = {
+        **given,
+        "steps": tuple(step_from_json(one) for one in _list(given.get("steps"))),
+        "unmet": tuple(_made(Unmet, one) for one in _list(given.get("unmet"))),
+        "lost": _texts(given.get("lost", [])),
+        **{key: _texts(given.get(key)) for key in ("obstacles", "warnings", "left_alone")},
+    }
+    return _made(Plan, made)
+
+
+def step_from_json(data: object) -> PlannedStep:
+    """Inverse of `to_json`. Raises NotAPlan, also if a file's name isn't one that stays in its folder."""
+    given = _object(data)
+    old, new = given.get("old"), given.get("new")
+    made = {
+        **given,
+        "old": _made(OldFile, old) if old else None,
+        "new": _made(NewFile, new) if new else None,
+        "notes": _texts(given.get("notes")),
+    }
+    step = _made(PlannedStep, made)
+    if _SHAPES.get(step.action) != (step.old is not None, step.new is not None, bool(step.rename_to)):
+        raise NotAPlan
+    names = [one.file_name for one in (step.old, step.new) if one] + [step.rename_to] * bool(step.rename_to)
+    for name in names:
+        if not is_plain_name(name):
+            raise NotAPlan(_("“%s” is no usable file name.") % name[:_LONGEST_NAME])
+    return step
+
+
+def is_plain_name(name: str) -> bool:
+    """Whether it names a file of a folder itself: it leads nowhere else, and isn't our staging folder."""
+    return (
+        name not in {"", ".", "..", STAGING}
+        and not {"/", "\0"} & set(name)
+        and len(name.encode("utf-8", "surrogateescape")) <= _LONGEST_NAME
     )
 
 
-def step_from_json(data: dict[str, Any]) -> PlannedStep:
-    """Inverse of `to_json`. Raises TypeError or KeyError for what isn't a step of this version of vsadmin."""
-    return PlannedStep(
-        **{
-            **data,
-            "old": OldFile(**data["old"]) if data["old"] else None,
-            "new": NewFile(**data["new"]) if data["new"] else None,
-            "notes": tuple(data["notes"]),
-        }
-    )
+def _made(kind: type[T], data: object) -> T:
+    """The dataclass from its JSON, the type of each value checked. Raises NotAPlan."""
+    try:
+        made = kind(**_object(data))
+    except TypeError:
+        raise NotAPlan from None
+    for name, wanted in _types(cast("Hashable", kind)):
+        value = getattr(made, name)
+        if not isinstance(value, wanted) or (isinstance(value, bool) and bool not in wanted):
+            raise NotAPlan
+    return made
+
+
+@cache
+def _types(kind: Hashable) -> list[tuple[str, tuple[type, ...]]]:
+    """Of each field, the types that its value may have."""
+    hints = get_type_hints(kind)
+    return [(name, _plain(hint)) for name, hint in hints.items()]
+
+
+def _plain(hint: Any) -> tuple[type, ...]:
+    if isinstance(hint, type):
+        return (hint,)
+    origin = getattr(hint, "__origin__", None)
+    return (origin,) if origin is not None else get_args(hint)
+
+
+def _object(data: object) -> dict[str, Any]:
+    if not isinstance(data, dict):
+        raise NotAPlan
+    return data
+
+
+def _list(data: object) -> list[Any]:
+    if not isinstance(data, list | tuple):
+        raise NotAPlan
+    return list(data)
+
+
+def _texts(data: object) -> tuple[str, ...]:
+    found = _list(data)
+    if not all(isinstance(one, str) for one in found):
+        raise NotAPlan
+    return tuple(found)

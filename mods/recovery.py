@@ -5,9 +5,9 @@ staging until it can.
 """
 
 import logging
+import os
 import re
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -17,9 +17,10 @@ from django.db.models import Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from mods import inventory, journal, keeping, news, placing, turns
+from mods import inventory, journal, keeping, news, placing, plans, serverdir, turns
 from mods.journal import Item
 from mods.models import GameServer, Operation, Step
+from mods.staging import NotTheServers, Places, Staging
 from vsadmin.lib import files, locks, logs
 
 _log = logging.getLogger(__name__)
@@ -34,10 +35,15 @@ _UNRESOLVED = (Step.State.PLACING, Step.State.PLACED)
 
 @dataclass
 class Mended:
-    """What was done: how many operations were brought to an end, and what couldn't be put right yet."""
+    """What was done: how many operations were brought to an end, and what couldn't be put right yet.
+
+    `problems`: mods that aren't as they were yet, so nothing else of the server may be changed. `remarks`: replaced
+    files that couldn't be put away yet, which is in nobody's way.
+    """
 
     operations: int = 0
     problems: list[str] = field(default_factory=list)
+    remarks: list[str] = field(default_factory=list)
 
 
 def recover(*, at_start: bool = False) -> int:
@@ -54,12 +60,11 @@ def recover(*, at_start: bool = False) -> int:
                 ended += mended.operations
                 if at_start or mended.operations:
                     sweep(server)
+            run_next(server)
         except locks.Busy:
             continue  # somebody works on it
         except Exception:  # noqa: BLE001  # whatever it is, the others' mods matter as much; it is tried again
             _log.exception("recovery of %s", server.name)
-        else:
-            run_next(server)
     if at_start or ended:
         _tend_kept_copies()
     return ended
@@ -72,92 +77,150 @@ def mend(server: GameServer, *, why: str = "") -> Mended:
     """
     mended = Mended()
     cut_short = Q(state=Operation.State.RUNNING) | Q(steps__state__in=_UNRESOLVED)
-    operations = list(server.operations.filter(cut_short).distinct().order_by("-pk"))
-    if not operations:
-        return mended
-    problems = {}
-    for operation in operations:
+    found = []
+    for operation in list(server.operations.filter(cut_short).distinct().order_by("-pk")):
         operation.server = server
-        problems[operation] = _mend_one(operation)
-    inventory.scan(server)  # before they are closed, so that one cut short here is mended again
-    for operation, found in problems.items():
-        mended.problems += found
+        found.append((operation, _mend_one(operation)))
+    if any(operation.state == Operation.State.RUNNING or one.has_moved for operation, one in found):
+        inventory.scan(server)  # before they are closed, so that one cut short here is mended again
+    for operation, one in found:
+        mended.problems += one.problems
+        mended.remarks += one.remarks
         if operation.state == Operation.State.RUNNING:
             words = why or _("It was interrupted: the worker or the machine stopped.")
-            journal.close(operation, why=words, remarks=found)
+            journal.close(operation, why=words, remarks=[*one.problems, *one.remarks])
             mended.operations += 1
-        for problem in found:
-            logs.event("mod_change_recovery_failed", level=logging.ERROR, operation=operation.pk, reason=problem)
     return mended
 
 
-def _mend_one(operation: Operation) -> list[str]:
-    """Put back what was in the middle, put away what was placed; returns what couldn't be, in words."""
-    items = _items(operation)
-    with locks.wait_for(inventory.server_lock(operation.server_id), _WAIT):
-        problems = _put_back([item for item in reversed(items) if item.step.state == Step.State.PLACING])
-    placed = [item for item in items if item.step.state == Step.State.PLACED]
-    left = {item.step.pk: journal.put_away(operation, item) for item in placed}
-    journal.mark([item.step for item in placed if not left[item.step.pk]], Step.State.DONE)
-    problems += [problem for problem in left.values() if problem]
-    return problems or _tidy(operation, items)
+@dataclass
+class _Mending:
+    """One operation being mended. `has_moved`: files were put back."""
 
+    operation: Operation
+    problems: list[str] = field(default_factory=list)
+    remarks: list[str] = field(default_factory=list)
+    has_moved: bool = False
 
-def _items(operation: Operation) -> list[Item]:
-    """Its steps in their order; one that this version of vsadmin can't read is left alone."""
-    items = []
-    for step in operation.steps.order_by("position"):
+    def put_back(self, item: Item) -> None:
+        """Undo the step on the disk. Raises DatabaseError."""
         try:
-            items.append(journal.item_of(operation, step))
-        except (KeyError, TypeError):
-            logs.event("mod_change_step_unreadable", level=logging.ERROR, operation=operation.pk, step=step.pk)
+            placing.undo(item.change)
+            old = item.change.old
+            is_gone = old is not None and not old.exists()
+        except (OSError, placing.Refused) as error:
+            self.not_put_back(item.step, error)
+            return
+        self.has_moved = True
+        words = _("It was cut short, and the mod is as it was.")
+        if old is not None and is_gone:
+            words = _("It was cut short, and %s is gone: somebody took it away.") % old.path
+        journal.mark([item.step], Step.State.FAILED, item.problem or words)
+
+    def not_put_back(self, step: Step, error: OSError | placing.Refused) -> None:
+        """A mod isn't as it was, or what it replaced isn't put away, because of `error`. Raises DatabaseError."""
+        why = files.in_words(error) if isinstance(error, OSError) else str(error)
+        words = _("%(mod)s couldn't be put back as it was yet. %(why)s It is tried again every minute.")
+        self.left(step, words % {"mod": step.name, "why": why})
+
+    def left(self, step: Step, problem: str) -> None:
+        """The step stays as it is, to be tried again. What is wrong is logged once. Raises DatabaseError."""
+        (self.problems if step.state == Step.State.PLACING else self.remarks).append(problem)
+        if step.message != problem:
+            journal.mark([step], Step.State(step.state), problem)
+            logs.event("mod_change_recovery_failed", level=logging.ERROR, operation=self.operation.pk, reason=problem)
+
+
+def _mend_one(operation: Operation) -> _Mending:
+    """Put back what was in the middle, put away what was placed. Raises `locks.Busy`, DatabaseError."""
+    mending = _Mending(operation)
+    try:
+        places = journal.places_of(operation)
+    except serverdir.Unusable as error:
+        for step in operation.steps.filter(state__in=_UNRESOLVED):
+            mending.not_put_back(step, placing.Refused(error.text))
+        return mending
+    with places:
+        items = _items(mending, places)
+        with locks.wait_for(inventory.server_lock(operation.server_id), _WAIT):
+            for item in reversed(items):
+                if item.step.state == Step.State.PLACING:
+                    mending.put_back(item)
+        placed = [item for item in items if item.step.state == Step.State.PLACED]
+        found = [(item.step, journal.put_away(operation, item)) for item in placed]
+        journal.mark([step for step, problem in found if not problem], Step.State.DONE)
+        for step, problem in found:
+            if problem:
+                mending.left(step, problem)
+        if not (mending.problems or mending.remarks):
+            mending.remarks += _tidy(operation, items, places)
+    return mending
+
+
+def _items(mending: _Mending, places: Places) -> list[Item]:
+    """The operation's steps in their order, without those that can't be looked into now.
+
+    A step whose record isn't ours, or leads out of the server's folders, is settled: nothing of it is touched.
+    """
+    items = []
+    for step in mending.operation.steps.order_by("position"):
+        unresolved = step.state in _UNRESOLVED
+        try:
+            item = journal.item_of(step, places)
+            if unresolved:
+                _check_mounted(mending.operation.server, item, places)
+        except (plans.NotAPlan, NotTheServers) as error:
+            if unresolved:
+                words = _("Its record can't be followed, so none of its files was touched. %s")
+                journal.mark([step], Step.State.FAILED, words % error)
+                logs.event("mod_change_step_unreadable", level=logging.ERROR, operation=step.operation_id, step=step.pk)
+        except (OSError, placing.Refused) as error:
+            if unresolved:
+                mending.not_put_back(step, error)
+        else:
+            items.append(item)
     return items
 
 
-def _put_back(items: Sequence[Item]) -> list[str]:
-    """Undo these steps on the disk; returns what couldn't be, in words. Raises DatabaseError."""
-    problems = []
-    for item in items:
-        try:
-            placing.undo(item.change)
-        except (OSError, placing.Refused) as error:
-            text = files.in_words(error) if isinstance(error, OSError) else str(error)
-            words = _("%(mod)s couldn't be put back as it was yet. %(why)s It is tried again every minute.")
-            problems.append(words % {"mod": item.planned.name, "why": text})
-            journal.mark([item.step], Step.State.PLACING, problems[-1])
-        else:
-            words = _("It was cut short, and the mod is as it was.")
-            journal.mark([item.step], Step.State.FAILED, item.step.message or words)
-    return problems
+def _check_mounted(server: GameServer, item: Item, places: Places) -> None:
+    """Raise Refused if the disk of one of its mod folders isn't there: the staging folder isn't there either."""
+    known = {entry.get("path"): entry.get("device") for entry in server.mod_folders}
+    for path in journal.folders_of(item.planned):
+        folder = places.folder(path)
+        if folder.descriptor is None or folder.names():
+            continue
+        if known.get(path) not in (None, os.fstat(folder.descriptor).st_dev):
+            text = _("%s is empty and on another disk than before: its disk seems to be unmounted. Mount it again.")
+            raise placing.Refused(text % path)
 
 
-def _tidy(operation: Operation, items: Sequence[Item]) -> list[str]:
+def _tidy(operation: Operation, items: Sequence[Item], places: Places) -> list[str]:
     """Remove the staging folders of a change whose steps are all settled; returns what is in the way, in words."""
-    name = journal.staging_name(operation)
     problems = []
-    for folder in journal.folders_of(items):
-        for place in placing.staging_places(folder, name):
-            try:
+    for folder in {folder for item in items for folder in journal.folders_of(item.planned)}:
+        try:
+            for place in places.stagings(folder):
                 journal.keep_leftovers(place, operation.server, operation, items)
-                placing.clear(place)
-            except OSError as error:
-                words = _("The folder %(place)s, which is no longer needed, couldn't be cleared up. %(why)s")
-                problems.append(words % {"place": place, "why": files.in_words(error)})
+                place.clear()
+        except (OSError, placing.Refused) as error:
+            why = files.in_words(error) if isinstance(error, OSError) else str(error)
+            words = _("The staging folder for %(folder)s, which is no longer needed, couldn't be cleared up. %(why)s")
+            problems.append(words % {"folder": folder, "why": why})
     return problems
 
 
-def undo_group(items: Sequence[Item]) -> None:
+def undo_group(operation: Operation, items: Sequence[Item]) -> None:
     """Put back a group whose placing failed; each item's `problem` says why. Raises DatabaseError."""
-    for item in items:
-        item.step.message = item.problem
-    _put_back(list(reversed(items)))
+    mending = _Mending(operation)
+    for item in reversed(items):
+        mending.put_back(item)
 
 
-def tidy(operation: Operation, items: Sequence[Item]) -> list[str]:
+def tidy(operation: Operation, items: Sequence[Item], places: Places) -> list[str]:
     """As recovery does it: of a change that ran to its end. Raises DatabaseError, `locks.Busy`."""
     if any(item.step.state in _UNRESOLVED for item in items):
         return []
-    return _tidy(operation, items)
+    return _tidy(operation, items, places)
 
 
 # --- staging folders that no change knows
@@ -168,29 +231,28 @@ def sweep(server: GameServer) -> None:
 
     Call it with `turns.changing` held. Raises OSError, `locks.Busy`, DatabaseError.
     """
-    for folder in [Path(entry["path"]) for entry in server.mod_folders]:
-        for place in (folder.parent / placing.STAGING, folder / placing.STAGING):
-            try:
-                found = [one for one in place.iterdir() if _STAGING_NAME.fullmatch(one.name)]
-            except OSError:
-                continue  # there is none, or it isn't ours to look into
-            for one in found:
+    try:
+        found = serverdir.read(Path(server.data_dir)).mod_folders
+    except serverdir.Unusable:
+        return
+    with Places(found, {str(folder): os.path.realpath(folder) for folder in found}, "") as places:
+        for folder in found:
+            for one in places.left_over(str(folder), _STAGING_NAME):
                 _sweep_one(server, one)
-            with suppress(OSError):  # not empty, or not ours
-                place.rmdir()
 
 
-def _sweep_one(server: GameServer, place: Path) -> None:
-    operation = Operation.objects.filter(pk=int(place.name.partition("-")[0])).first()
-    if operation is not None and journal.staging_name(operation) != place.name:
+def _sweep_one(server: GameServer, place: Staging) -> None:
+    name = place.folder.path.name
+    operation = Operation.objects.filter(pk=int(name.partition("-")[0])).first()
+    if operation is not None and journal.staging_name(operation) != name:
         operation = None
     if operation is not None and (not operation.is_over or operation.steps.filter(state__in=_UNRESOLVED).exists()):
         return
-    if placing.in_use(place):
+    if not place.lock():
         return
-    kept = journal.keep_leftovers(place, server, operation, _items(operation) if operation else ())
-    placing.clear(place)
-    logs.event("mod_staging_swept", server=server.name, staging=str(place), kept=kept)
+    kept = journal.keep_leftovers(place, server, operation)
+    place.clear()
+    logs.event("mod_staging_swept", server=server.name, staging=str(place.folder.path), kept=kept)
 
 
 def _tend_kept_copies() -> None:
@@ -216,7 +278,11 @@ def run_next(server: GameServer, *, anyway: bool = False) -> None:
 def longest_waiting(server: GameServer) -> int | None:
     """The server's queued change that somebody said yes to first, by primary key; None where none is queued."""
     waiting = server.operations.filter(state=Operation.State.QUEUED).only("plan")
-    return min(((str((one.plan or {}).get("confirmed_at", "")), one.pk) for one in waiting), default=("", None))[1]
+    return min(((_said_yes_at(one.plan), one.pk) for one in waiting), default=("", None))[1]
+
+
+def _said_yes_at(plan: object) -> str:
+    return str(plan.get("confirmed_at", "")) if isinstance(plan, dict) else ""
 
 
 def _close_lost_plans() -> int:

@@ -21,14 +21,15 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 def deposit(path: Path, number: int, size: int = 1000, *, key: str = "", sha256: str = "") -> Outcome:
     path.write_bytes(content(number, size))
-    return deposits.deposit(
-        key or f"moddb:{number}",
-        path,
-        sha256=sha256 or hashlib.sha256(content(number, size)).hexdigest(),
-        name=f"mod{number}_1.0.0.zip",
-        title=f"Mod {number}",
-        version="1.0.0",
-    )
+    with path.open("rb") as source:
+        return deposits.deposit(
+            key or f"moddb:{number}",
+            source,
+            sha256=sha256 or hashlib.sha256(content(number, size)).hexdigest(),
+            name=f"mod{number}_1.0.0.zip",
+            title=f"Mod {number}",
+            version="1.0.0",
+        )
 
 
 def test_it_is_stored_as_a_download_would_be(tmp_path: Path) -> None:

@@ -97,7 +97,7 @@ def read_plan(operation: Operation) -> plans.Plan | None:
     """The stored plan; None where there is none, or where another version of vsadmin wrote it."""
     try:
         return plans.plan_from_json(operation.plan) if operation.plan else None
-    except (KeyError, TypeError):
+    except plans.NotAPlan:
         return None
 
 
@@ -120,7 +120,7 @@ def planned_steps(plan: plans.Plan | None, rows: Sequence[Step]) -> list[tuple[p
     for row in rows:
         try:
             found.append((plans.step_from_json(row.planned), row))
-        except (KeyError, TypeError):  # written by another version of vsadmin
+        except plans.NotAPlan:
             old = plans.OldFile("", "", "", 0, row.modid, row.from_version, row.name)
             found.append((plans.PlannedStep(row.action, row.group, row.why, old=old), row))
     return found or [(step, None) for step in (plan.steps if plan else ())]

@@ -71,10 +71,11 @@ class World:
         if cached:
             path = self.scratch / f"{modid}-{version}"
             path.write_bytes(content)
-            deposits.deposit(
-                cache_key(number), path, sha256=sha256(content), name=f"{modid}_{version}.zip", title=modid.title(),
-                version=version,
-            )  # fmt: skip
+            with path.open("rb") as source:
+                deposits.deposit(
+                    cache_key(number), source, sha256=sha256(content), name=f"{modid}_{version}.zip",
+                    title=modid.title(), version=version,
+                )  # fmt: skip
         return release
 
     # Steps

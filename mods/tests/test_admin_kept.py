@@ -77,7 +77,8 @@ def test_where_its_server_is_gone_one_must_be_chosen(
 def test_deleting_asks_first_and_is_recorded(admin_client: Client, server: GameServer, tmp_path: Path) -> None:
     file = tmp_path / "alpha.zip"
     file.write_bytes(b"bytes")
-    kept = keeping.keep(file, server=server, old=old("alpha"), why="Nobody has it.", operation=None)
+    with file.open("rb") as source:
+        kept = keeping.keep(source, server=server, old=old("alpha"), why="Nobody has it.", operation=None)
     stored = keeping.folder() / kept.stored_name
     text = admin_client.get(f"{LIST}{kept.pk}/remove/").text
     assert "will be gone for good" in text
@@ -112,7 +113,8 @@ def chosen(*copies: KeptCopy, **more: str) -> dict[str, object]:
 def really_kept(server: GameServer, folder: Path, modid: str) -> KeptCopy:
     file = folder / f"{modid}.zip"
     file.write_bytes(modid.encode() * 1000)
-    return keeping.keep(file, server=server, old=old(modid), why="Nobody has it.", operation=None)
+    with file.open("rb") as source:
+        return keeping.keep(source, server=server, old=old(modid), why="Nobody has it.", operation=None)
 
 
 def test_deleting_several_asks_first_and_each_is_recorded(

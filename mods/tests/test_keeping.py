@@ -33,7 +33,8 @@ def server() -> GameServer:
 def keep(server: GameServer, path: Path, content: bytes, *, modid: str = "carryon", version: str = "1.0.0") -> KeptCopy:
     path.write_bytes(content)
     old = OldFile("/srv/Mods", path.name, "", 0, modid=modid, version=version, name="Carry On")
-    return keeping.keep(path, server=server, old=old, why="Nobody else has it.", operation=None)
+    with path.open("rb") as source:
+        return keeping.keep(source, server=server, old=old, why="Nobody else has it.", operation=None)
 
 
 def test_a_copy_is_durable_private_and_named_for_people(server: GameServer, tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from django.contrib.auth import get_user_model
 from cache.models import CacheEntry
 from cache.store import FetchError
 from conftest import Events, ServerDir
-from mods import keeping, operations, placing
+from mods import keeping, operations, placing, staging
 from mods.models import GameServer, InstalledMod, KeptCopy, Operation, Step
 from mods.tests.changes import World, sha256
 
@@ -154,8 +154,7 @@ def test_a_group_that_cannot_be_given_is_no_error_but_the_file_is_readable(
     world.put("a.zip", "a")
     (world.mods / "a.zip").chmod(0o640)
     world.scan()
-    looks = placing.looks_for(world.mods, None)
-    monkeypatch.setattr(placing, "looks_for", lambda *_: placing.Looks(looks.mode, looks.owner + 1, looks.group + 1))
+    monkeypatch.setattr(placing, "looks_for", lambda *_: placing.Looks(0o640, os.geteuid() + 1, os.getegid() + 1))
 
     def refuse(*_arguments: int) -> None:
         raise PermissionError(1, "Operation not permitted")
@@ -170,8 +169,10 @@ def test_staging_is_in_the_mod_folder_where_that_is_a_mount_of_its_own(
 ) -> None:
     world.put("a.zip", "a")
     world.scan()
-    real = placing._mount_of
-    monkeypatch.setattr(placing, "_mount_of", lambda path: (0, "other") if path == world.mods.parent else real(path))
+    real = staging._mount_of
+    monkeypatch.setattr(
+        staging, "_mount_of", lambda folder: (0, "other") if folder.path == world.mods.parent else real(folder)
+    )
     seen: list[set[str]] = []
     stage = placing.stage
 

@@ -16,6 +16,7 @@ from conftest import Events, ServerDir, eventually
 from mods import carrying, keeping, operations, placing, plans, tasks, turns
 from mods.models import ClaimedModId, GameServer, InstalledMod, KeptCopy, Operation
 from mods.plans import Plan, Unmet
+from mods.staging import Places
 from mods.tests.changes import World, sha256
 from mods.tests.rows import install, make_mod
 from mods.wishes import Target, Wish
@@ -229,7 +230,8 @@ def test_what_lies_in_staging_that_nobody_knows_becomes_a_kept_copy(world: World
     place.mkdir(parents=True)
     (world.mods / "a.zip").rename(place / "old-0-a.zip")
     (place / "new-0").write_bytes(b"half")
-    with placing.staging(world.mods, "999-0123abcd"):
+    with Places([world.mods], {}, "999-0123abcd") as places:
+        places.make(str(world.mods))
         operations.recover(at_start=True)
         assert not KeptCopy.objects.exists(), "another vsadmin works there"
     operations.recover(at_start=True)
@@ -279,7 +281,7 @@ def test_what_cannot_be_put_back_stops_later_changes_until_it_can(
     world.put("b.zip", "b")
     world.scan()
     later = world.queued(world.disable("b.zip"))
-    undo = placing.undo
+    undo, sync = placing.undo, placing.sync
 
     def broken(*_arguments: Any) -> None:
         raise OSError(30, "Read-only file system")
@@ -292,6 +294,7 @@ def test_what_cannot_be_put_back_stops_later_changes_until_it_can(
     assert "An earlier change" in operations.run(later.pk).message
     assert set(world.files()) == {"a_1.1.0.zip", "b.zip"}
     monkeypatch.setattr(placing, "undo", undo)
+    monkeypatch.setattr(placing, "sync", sync)
     operations.recover()
     assert world.files()["a.zip"] == a
     assert "a_1.1.0.zip" not in world.files()

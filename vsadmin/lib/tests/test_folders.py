@@ -59,7 +59,7 @@ def test_what_is_missing_or_no_folder(tmp_path: Path) -> None:
 
 
 def test_links_are_no_files_and_no_folders(folder: Folder, tmp_path: Path) -> None:
-    os.symlink(tmp_path, tmp_path / "a" / "b" / "link")
+    (tmp_path / "a" / "b" / "link").symlink_to(tmp_path)
     with pytest.raises(NotADirectoryError):
         (folder / "link").enter()
     with pytest.raises(NotADirectoryError):
