@@ -76,7 +76,7 @@ def _is_there(key: str, sha256: str) -> bool:
     entry = uses.find(key)
     if entry is None or entry.sha256 != sha256:
         return False
-    found = entries.stat_of(places.folder() / entry.file_name)
+    found = entries.stat_of(entry.file_name)
     if found is None or found.st_size != entry.size:
         return False
     CacheEntry.objects.filter(pk=entry.pk).update(last_accessed_at=timezone.now())

@@ -5,6 +5,7 @@ row, which `verify` adopts, or a row without a file, which the next use or `veri
 `places.changing()` to be held.
 """
 
+import errno
 import os
 from collections.abc import Collection
 from contextlib import suppress
@@ -13,7 +14,7 @@ from typing import BinaryIO
 
 from django.db import transaction
 
-from cache import counters, places, uses
+from cache import counters, names, places, uses
 from cache.models import CacheEntry
 from cache.uses import Kept
 from vsadmin.lib import logs
@@ -59,7 +60,7 @@ def drop(entry: CacheEntry | Kept, seen: os.stat_result | None, reason: str) -> 
     """
     if not CacheEntry.objects.filter(pk=entry.pk).exists():
         return False
-    now = stat_of(places.folder() / entry.file_name)
+    now = stat_of(entry.file_name)
     if now is not None and (seen is None or not same_file(now, seen)):
         return False
     try:
@@ -71,15 +72,26 @@ def drop(entry: CacheEntry | Kept, seen: os.stat_result | None, reason: str) -> 
     return True
 
 
+def path_of(name: str) -> Path:
+    """Where a row says that its file is. Raises FileNotFoundError if the name isn't one that we give.
+
+    A restored database can be somebody else's: such a row has no file, wherever it leads.
+    """
+    if names.key_of(name) is None:
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), name)
+    return places.folder() / name
+
+
 def remove_file(name: str) -> None:
     """Remove a file of the cache, if it is there. Raises OSError."""
-    (places.folder() / name).unlink(missing_ok=True)
+    with suppress(FileNotFoundError):
+        path_of(name).unlink()
 
 
-def stat_of(path: Path) -> os.stat_result | None:
-    """Of the name itself, links not followed; None where there is nothing."""
+def stat_of(name: str) -> os.stat_result | None:
+    """Of a row's file, links not followed; None if there is nothing."""
     try:
-        return path.lstat()
+        return path_of(name).lstat()
     except FileNotFoundError:
         return None
 

@@ -17,7 +17,7 @@ from typing import Any, Literal, TypeVar, cast
 from django.db import DatabaseError, connection
 from django.db.models import Count, Sum
 
-from cache import conf, counters, entries, places
+from cache import conf, counters, entries, names, places
 from cache.models import CacheEntry
 from vsadmin.lib import files, logs
 
@@ -92,7 +92,9 @@ class _Pass:
             self.after = (chosen[-1][3], chosen[-1][0])
         gone: list[tuple[int, int]] = []
         removed = freed = 0
-        outcomes = _unlink_all([f"{folder}/{name}" for _pk, name, _size, _accessed in chosen])
+        # A row of somebody else's database can name any file; "" is the name of none.
+        paths = [f"{folder}/{name}" if names.key_of(name) else "" for _pk, name, _size, _accessed in chosen]
+        outcomes = _unlink_all(paths)
         with logs.together("cache_evicted") as evicted:
             for (pk, name, size, _accessed), problem in zip(chosen, outcomes, strict=True):
                 if problem is None:

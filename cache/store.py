@@ -106,14 +106,14 @@ def _hit(key: str, check: Check) -> BinaryIO | None:
     entry = uses.find(key)
     if entry is None:
         return None
-    path = places.folder() / entry.file_name
     try:
+        path = entries.path_of(entry.file_name)
         file = files.open_regular(path)
     except FileNotFoundError:
         _drop(entry, None, "file missing")
         return None
     except files.NotRegular:
-        _altered(key, entry, entries.stat_of(path))
+        _altered(key, entry, entries.stat_of(entry.file_name))
         return None
     try:
         if _digest_of(file, entry.size) != entry.sha256:

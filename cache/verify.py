@@ -128,7 +128,7 @@ def _list_folder(found: Verified) -> dict[str, int]:
 def _differs(row: _Row, found: Verified) -> None:
     """A row whose file was missing or of another size when the folder was listed: look again, then drop it."""
     pk, _key, name, size, _sha256 = row
-    now = entries.stat_of(places.folder() / name)
+    now = entries.stat_of(name)
     if now is None and CacheEntry.objects.filter(pk=pk).exists():
         found.missing.append(name)
         _drop(pk, None, "file missing", found)
@@ -139,7 +139,7 @@ def _differs(row: _Row, found: Verified) -> None:
 def _rehash(row: _Row, found: Verified) -> None:
     pk, _key, name, _size, sha256 = row
     try:
-        with files.open_regular(places.folder() / name) as file:
+        with files.open_regular(entries.path_of(name)) as file:
             seen = os.fstat(file.fileno())
             digest = files.sha256_of(file)
     except FileNotFoundError:
@@ -176,7 +176,7 @@ def _without_row(name: str, found: Verified) -> None:
         logs.event("cache_foreign_file", level=logging.WARNING, file=name)
         return
     try:
-        with files.open_regular(places.folder() / name) as file:
+        with files.open_regular(entries.path_of(name)) as file:
             seen = os.fstat(file.fileno())
             digest = files.sha256_of(file)
     except FileNotFoundError:
@@ -201,7 +201,7 @@ def _adopt(name: str, key: str, digest: str, seen: os.stat_result) -> None:
     title = name.partition("~")[0]
     entry = CacheEntry(key=key, title=title, file_name=name, size=seen.st_size, sha256=digest, source="", checked=False)
     with places.changing():
-        now = entries.stat_of(places.folder() / name)
+        now = entries.stat_of(name)
         if now is None or not entries.same_file(now, seen) or CacheEntry.objects.filter(key=key).exists():
             return
         entry.stored_at = entry.last_accessed_at = timezone.now()
