@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import django_stubs_ext
 import environ
+from django.utils.crypto import salted_hmac
 from django.utils.translation import gettext_lazy as _
 
 from vsadmin import __version__
@@ -307,6 +308,12 @@ AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contri
 _local_only = HOST.get() in {"127.0.0.1", "::1", "localhost"} and not CSRF_TRUSTED_ORIGINS
 _plain_http = ALLOW_HTTP.get() or DEBUG
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = not (_local_only or _plain_http)
+# Browsers send a host's cookies to all of its ports: without names of their own, two panels would log each other out.
+_panel = salted_hmac("vsadmin.settings", str(PORT.get()), secret=SECRET_KEY).hexdigest()[:8]
+SESSION_COOKIE_NAME, CSRF_COOKIE_NAME = f"sessionid_{_panel}", f"csrftoken_{_panel}"
+MESSAGE_COOKIE_NAME = f"messages_{_panel}"
+SESSION_ENGINE = "vsadmin.cookies"
+MESSAGE_STORAGE = "vsadmin.cookies.MessageStorage"
 SESSION_COOKIE_AGE = 14 * 24 * 3600
 # Behind a reverse proxy with TLS nothing is said without it, except to monitoring on this machine.
 _behind_tls = any(origin.startswith("https://") for origin in CSRF_TRUSTED_ORIGINS) and not _plain_http

@@ -26,6 +26,8 @@ PROCESSES = 2
 THREADS = 4
 #: Bytes of the largest body that is taken, form fields and files together (in settings.py too).
 MAX_BODY = 4 * 1024 * 1024
+#: The same for those who never logged in.
+MAX_OF_STRANGERS = 64 * 1024
 #: Bytes of a refused body that are read and thrown away, so that a browser which is still sending sees the refusal.
 _THROWN_AWAY = 64 * 1024 * 1024
 #: In seconds: a connection on which nothing moves; a request from its first byte to its last; the end.
@@ -38,13 +40,50 @@ _TIDY_EVERY = 5.0
 REPLACED, _WINDOW = 5, 60.0
 
 
-class _Parser(HTTPRequestParser):  # type: ignore[misc]  # waitress has no types
+Knows = Callable[[str], bool]
+
+
+class _Limits(Adjustments):  # type: ignore[misc]  # waitress has no types
+    """waitress' settings, with those that hold for a request of somebody unknown."""
+
+    def __init__(self, listening: socket.socket, max_body: int) -> None:
+        super().__init__(
+            sockets=[listening],
+            threads=THREADS,
+            ident="vsadmin",
+            backlog=2048,
+            # poll(): select() knows no descriptor above 1023.
+            asyncore_use_poll=True,
+            connection_limit=1000,
+            max_request_header_size=32 * 1024,
+            max_request_body_size=max_body + 1,  # the first size that is refused
+            inbuf_overflow=max_body + 1,  # nothing that is sent here lies in a file before it was looked at
+            # Django reads what a reverse proxy says, and `vsadmin.login` decides whom to believe.
+            clear_untrusted_proxy_headers=False,
+        )
+        self.of_strangers: _Limits = self
+        #: Whether somebody with such a `Cookie` header is known.
+        self.knows: Knows = lambda _cookies: False
+
+
+class Parser(HTTPRequestParser):  # type: ignore[misc]  # waitress has no types
     """Refuses a body that is too large by the request's head, where the head says how large it is."""
+
+    adj: _Limits
+
+    def parse_header(self, header_plus: bytes) -> None:
+        super().parse_header(header_plus)
+        if not self.adj.knows(self.headers.get("COOKIE", "")):
+            self.adj = self.adj.of_strangers
 
     def received(self, data: bytes) -> int:
         taken: int = super().received(data)
         if isinstance(self.error, RequestEntityTooLarge):
-            self.error.body = "vsadmin takes 4 MiB at most. Go back, and send less."
+            self.error.body = (
+                "vsadmin takes 4 MiB at most. Go back, and send less."
+                if self.adj.max_request_body_size > MAX_BODY
+                else "That is much for somebody who isn't logged in. Log in, then send it again."
+            )
             self.expect_continue = False  # waitress would ask for the body all the same
         return taken
 
@@ -57,7 +96,7 @@ class _Parser(HTTPRequestParser):  # type: ignore[misc]  # waitress has no types
 class Channel(HTTPChannel):  # type: ignore[misc]  # waitress has no types
     """A connection."""
 
-    parser_class = _Parser
+    parser_class = Parser
     #: When the first byte of the request came that isn't complete yet, monotonic.
     arriving_since: float | None = None
     #: Bytes of a refused body that are still read. Closed before, the browser would show a broken connection.
@@ -120,28 +159,19 @@ class _Server(TcpWSGIServer):  # type: ignore[misc]  # waitress has no types
     next_channel_cleanup = float("inf")
 
 
-def _settings(listening: socket.socket) -> Adjustments:
-    return Adjustments(
-        sockets=[listening],
-        threads=THREADS,
-        ident="vsadmin",
-        backlog=2048,
-        # poll(): select() knows no descriptor above 1023.
-        asyncore_use_poll=True,
-        connection_limit=1000,
-        max_request_header_size=32 * 1024,
-        max_request_body_size=MAX_BODY + 1,  # the first size that is refused
-        inbuf_overflow=MAX_BODY + 1,  # nothing that is sent here lies in a file before it was looked at
-        # Django reads what a reverse proxy says, and `vsadmin.login` decides whom to believe.
-        clear_untrusted_proxy_headers=False,
-    )
+def limits(listening: socket.socket, knows: Knows) -> _Limits:
+    """What the web server allows those whom `knows` knows by their `Cookie` header, and strangers."""
+    found = _Limits(listening, MAX_BODY)
+    found.of_strangers = _Limits(listening, MAX_OF_STRANGERS)
+    found.knows = knows
+    return found
 
 
 class Process:
     """One web process: serves until SIGTERM or SIGINT, then finishes what it is answering."""
 
-    def __init__(self, application: object, listening: socket.socket) -> None:
-        settings = _settings(listening)
+    def __init__(self, application: object, listening: socket.socket, knows: Knows) -> None:
+        settings = limits(listening, knows)
         self._threads = ThreadedTaskDispatcher()
         self._threads.set_thread_count(settings.threads)
         self._map: dict[int, object] = {}
@@ -264,13 +294,13 @@ def main(descriptor: int) -> int:
         resource.setrlimit(resource.RLIMIT_NOFILE, (4096 if hard == resource.RLIM_INFINITY else min(hard, 4096), hard))
     from vsadmin.wsgi import application  # sets Django up, which the others need
 
-    from vsadmin import watch  # isort: skip
+    from vsadmin import cookies, watch  # isort: skip
 
     listening = socket.socket(fileno=descriptor)
 
     def serve() -> None:
         watch.start()  # somebody has to notice when the background worker is silent
-        Process(application, listening).serve()
+        Process(application, listening, cookies.knows).serve()
 
     return keep(serve)
 

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import pytest
+from django.conf import settings
 from django.utils import timezone
 from playwright.sync_api import BrowserContext, Page, expect
 from pytest_django.live_server_helper import LiveServer
@@ -185,7 +186,7 @@ def test_a_session_that_ended_while_watching(
 ) -> None:
     page = add_and_scan(visit, worker, filled.folder)
     page = visit("/admin/mods/gameserver/")
-    page.context.clear_cookies(name="sessionid")
+    page.context.clear_cookies(name=settings.SESSION_COOKIE_NAME)
     page.get_by_role("button", name="Scan all now").click()
     expect(page).to_have_url(f"{live_server.url}/admin/login/?next=/admin/mods/gameserver/")
 

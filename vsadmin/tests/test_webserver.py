@@ -37,10 +37,11 @@ def application(environ, start_response):
 
 import socket
 listening = socket.socket(fileno=int(sys.argv[1]))
-sys.exit(webserver.keep(lambda: webserver.Process(application, listening).serve()))
+sys.exit(webserver.keep(lambda: webserver.Process(application, listening, "known".__eq__).serve()))
 """
 
 
+KNOWN = {"Cookie": "known"}
 Server = tuple[int, int]
 
 
@@ -105,11 +106,11 @@ def test_slow_connections_hold_nobody_up(server: Server) -> None:
 
 def test_a_body_up_to_the_limit_is_taken_and_lies_in_no_file(server: Server) -> None:
     port, process = server
-    status, text = ask(port, body=bytes(webserver.MAX_BODY))
+    status, text = ask(port, body=bytes(webserver.MAX_BODY), headers=KNOWN)
     assert (status, text.split()[1]) == (200, str(webserver.MAX_BODY))
     before = files_of(process)
     with socket.create_connection(("127.0.0.1", port)) as connection:
-        connection.sendall(head(webserver.MAX_BODY) + bytes(webserver.MAX_BODY - 1))
+        connection.sendall(head(webserver.MAX_BODY, "Cookie: known") + bytes(webserver.MAX_BODY - 1))
         assert ask(port)[0] == 200
         assert files_of(process) == before
 
@@ -117,12 +118,12 @@ def test_a_body_up_to_the_limit_is_taken_and_lies_in_no_file(server: Server) -> 
 @pytest.mark.parametrize("expects", [[], ["Expect: 100-continue"]])
 def test_a_larger_one_is_refused_by_its_head(server: Server, expects: list[str]) -> None:
     with socket.create_connection(("127.0.0.1", server[0]), timeout=30) as connection:
-        connection.sendall(head(webserver.MAX_BODY + 1, *expects))
+        connection.sendall(head(webserver.MAX_BODY + 1, "Cookie: known", *expects))
         assert connection.recv(65536).startswith(b"HTTP/1.1 413 ")
 
 
 def test_the_refusal_reaches_a_browser_that_is_still_sending(server: Server) -> None:
-    status, text = ask(server[0], body=bytes(3 * webserver.MAX_BODY))
+    status, text = ask(server[0], body=bytes(3 * webserver.MAX_BODY), headers=KNOWN)
     assert status == 413
     assert "vsadmin takes 4 MiB at most." in text
 
@@ -130,8 +131,17 @@ def test_the_refusal_reaches_a_browser_that_is_still_sending(server: Server) -> 
 def test_a_body_that_hides_its_length_is_cut_short(server: Server) -> None:
     with socket.create_connection(("127.0.0.1", server[0]), timeout=30) as connection:
         connection.sendall(b"POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n")
-        for _chunk in range(webserver.MAX_BODY // 2**16):
-            connection.sendall(b"10000\r\n" + bytes(2**16) + b"\r\n")
+        connection.sendall(b"10000\r\n" + bytes(2**16) + b"\r\n")
+        assert connection.recv(65536).startswith(b"HTTP/1.1 413 ")
+
+
+def test_strangers_may_send_less(server: Server) -> None:
+    assert ask(server[0], body=bytes(webserver.MAX_OF_STRANGERS))[0] == 200
+    status, text = ask(server[0], body=bytes(webserver.MAX_OF_STRANGERS + 1))
+    assert status == 413
+    assert "Log in, then send it again." in text
+    with socket.create_connection(("127.0.0.1", server[0]), timeout=30) as connection:
+        connection.sendall(head(webserver.MAX_OF_STRANGERS + 1, "Cookie: made up"))
         assert connection.recv(65536).startswith(b"HTTP/1.1 413 ")
 
 
@@ -182,7 +192,7 @@ def test_none_outlives_the_main_process(short_lived: Server) -> None:
 def test_time_limits_follow_no_clock_of_the_day(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(time, "time", lambda: 0.0)
     with socket.create_server(("127.0.0.1", 0)) as listening, ExitStack() as stack:
-        process = webserver.Process(lambda _environ, _start: [], listening)
+        process = webserver.Process(lambda _environ, _start: [], listening, bool)
         stack.callback(process.close)
         client = stack.enter_context(socket.create_connection(listening.getsockname()))
         began = time.monotonic()
