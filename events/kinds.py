@@ -13,6 +13,7 @@ class Kind(models.TextChoices):
     GONE = "mod_gone", _("An installed mod is gone from the mod database")
     OTHER_BYTES = "other_bytes", _("A release's file was exchanged")
     RECOMMENDED = "update_recommended", _("An update is recommended")
+    GO_BACK = "go_back_proposed", _("Going back to an older version is proposed")
     FITS = "now_compatible", _("An installed release was marked compatible")
     FITS_NO_MORE = "no_longer_compatible", _("An installed release is no longer marked compatible")
     GAME_VERSION = "new_game_version", _("A new game version is out")
@@ -29,6 +30,7 @@ TONES = {
     Kind.GONE: "warn",
     Kind.OTHER_BYTES: "bad",
     Kind.RECOMMENDED: "warn",
+    Kind.GO_BACK: "warn",
     Kind.FITS: "good",
     Kind.FITS_NO_MORE: "warn",
     Kind.GAME_VERSION: "info",
@@ -46,6 +48,7 @@ ICONS = {
     Kind.GONE: "eye-slash",
     Kind.OTHER_BYTES: "finger-print",
     Kind.RECOMMENDED: "arrow-up-circle",
+    Kind.GO_BACK: "arrow-uturn-left",
     Kind.FITS: "check-badge",
     Kind.FITS_NO_MORE: "minus-circle",
     Kind.GAME_VERSION: "sparkles",
@@ -55,5 +58,8 @@ ICONS = {
     Kind.REFRESH_FAILING: "cloud",
 }
 
-#: What a new target is told unless somebody chooses otherwise: what a person should look at. Updates can wait.
-WORTH_A_CALL = tuple(kind for kind in Kind if TONES.get(kind) in {"bad", "warn"} and kind is not Kind.RECOMMENDED)
+#: What a new target is told unless somebody chooses otherwise: what a person should look at. Updates can wait; that
+#: something was retracted, which a way back follows from, is told by itself.
+WORTH_A_CALL = tuple(
+    kind for kind in Kind if TONES.get(kind) in {"bad", "warn"} and kind not in {Kind.RECOMMENDED, Kind.GO_BACK}
+)

@@ -13,6 +13,7 @@ from mods.versions import Compatibility
 _COUNTS = {
     "n_mods": Count("pk"),
     "n_outdated": Count("pk", filter=Q(outdated=True)),
+    "n_to_go_back": Count("pk", filter=~Q(back_to="")),
     "n_incompatible": Count("pk", filter=Q(compatibility=Compatibility.INCOMPATIBLE.value)),
     "n_retracted": Count("pk", filter=Q(retracted=True)),
     "n_problems": Count("pk", filter=Q(has_problems=True)),
@@ -26,6 +27,7 @@ class Figures:
 
     mods: int = 0
     outdated: int = 0
+    to_go_back: int = 0
     incompatible: int = 0
     retracted: int = 0
     problems: int = 0

@@ -3,7 +3,8 @@
 from django.contrib.auth.models import User
 from django.utils.translation import gettext as _
 
-from mods.models import GameServer, Hold
+from mods import status
+from mods.models import GameServer, Hold, InstalledMod
 from vsadmin.lib import adminlog, logs
 
 
@@ -31,6 +32,7 @@ def hold(
             "set_by_name": (user.get_username() if user else actor)[:150],
         },
     )
+    _judge_anew(server, held.modid_key)
     if user is not None:
         text = _("Held %(mod)s at %(version)s on %(server)s")
         words = {"mod": modid, "version": version or "?", "server": server.name}
@@ -48,8 +50,14 @@ def unhold(server: GameServer, modid: str, *, user: User | None = None, actor: s
         text = _("Let go of %(mod)s on %(server)s") % {"mod": modid, "server": server.name}
         adminlog.record(user, held, adminlog.DELETION, text)
     held.delete()
+    _judge_anew(server, modid.lower())
     logs.event("mod_unheld", server=server.name, modid=modid, by=user.get_username() if user else actor)
     return True
+
+
+def _judge_anew(server: GameServer, key: str) -> None:
+    """What is held is no update. That somebody said so is no news."""
+    status.update(InstalledMod.objects.filter(server=server, modid_key=key), tell=False)
 
 
 def of(server: GameServer) -> dict[str, Hold]:

@@ -186,6 +186,20 @@ class Lookup(models.Model):
         return self.modid
 
 
+class NewerWhy(models.TextChoices):
+    """Why a newer release isn't recommended for an installed mod."""
+
+    HELD = "held", _("held")
+    NO_GAME_VERSION = "no_game_version", _("the server's game version isn't known")
+    RETRACTED = "retracted", _("retracted")
+    NO_FILE = "no_file", _("without a file")
+    PRERELEASE = "prerelease", _("prerelease")
+    LISTS_NONE = "lists_none", _("lists no game version")
+    NOT_LISTED = "not_listed", _("not listed for the server's game version")
+    #: It fits as far as is known, but the mod database recommends another one.
+    NOT_CHOSEN = "not_chosen", _("not the mod database's choice")
+
+
 #: Whatever a person should look at.
 NEEDS_ATTENTION = (
     Q(outdated=True) | Q(retracted=True) | Q(has_problems=True) | Q(compatibility=Compatibility.INCOMPATIBLE.value)
@@ -198,8 +212,16 @@ class InstalledModQuerySet(models.QuerySet["InstalledMod"]):
         return self.select_related("server", "lookup__mod", "recommended_release", "release")
 
     def outdated(self) -> "InstalledModQuerySet":
-        """A newer release is recommended for the server's game version."""
+        """A newer release is recommended for the server's game version, and no hold forbids it: an update."""
         return self.filter(outdated=True)
+
+    def to_go_back(self) -> "InstalledModQuerySet":
+        """Retracted, and only an older release is to be had: a person decides."""
+        return self.exclude(back_to="")
+
+    def with_newer(self) -> "InstalledModQuerySet":
+        """A newer release exists that isn't recommended; `newer_why` says why."""
+        return self.exclude(newer="")
 
     def incompatible(self) -> "InstalledModQuerySet":
         return self.filter(compatibility=Compatibility.INCOMPATIBLE)
@@ -280,6 +302,12 @@ class InstalledMod(models.Model):
     outdated = models.BooleanField(_("outdated"), default=False)
     retracted = models.BooleanField(_("retracted"), default=False)
     retraction_reason = models.TextField(blank=True)
+    #: If it was retracted and nothing newer is recommended: the older release that a person may go back to.
+    back_to = models.CharField(_("go back to"), max_length=100, blank=True)
+    back_to_release = models.ForeignKey(Release, null=True, on_delete=models.SET_NULL, related_name="+")
+    #: A release newer than both the installed and the recommended one, and why it isn't recommended.
+    newer = models.CharField(_("newer, not recommended"), max_length=100, blank=True)
+    newer_why = models.CharField(max_length=20, choices=NewerWhy, blank=True)
 
     objects = InstalledModQuerySet.as_manager()
 

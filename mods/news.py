@@ -36,6 +36,7 @@ def of_judgement(changes: Iterable[tuple[InstalledMod, Before]]) -> None:
     told = _retractions([row for row, _before in changed])
     for row, before in changed:
         told += _recommendation(row, before)
+        told += _way_back(row, before)
         told += _compatibility(row, before, now)
     record_all(told)
 
@@ -105,6 +106,24 @@ def _recommendation(row: InstalledMod, before: Before) -> list[News]:
             f"{row.server_id}:{row.modid_key}:{row.recommended}",
             _("%(name)s %(version)s is recommended on %(server)s") % names,
             text=text,
+            about=row,
+            server=row.server,
+        )
+    ]
+
+
+def _way_back(row: InstalledMod, before: Before) -> list[News]:
+    is_first = not before["latest"] and not before["recommended"]
+    if is_first or not row.back_to or before["back_to"] == row.back_to:
+        return []
+    names = {"name": row.name[:100], "version": row.back_to, "server": row.server.name, "installed": row.version}
+    why = _("%(installed)s was retracted; nothing newer is recommended, and nothing changes unless you ask for it.")
+    return [
+        News(
+            Kind.GO_BACK,
+            f"{row.server_id}:{row.modid_key}:{row.version}:{row.back_to}",
+            _("%(name)s can go back to %(version)s on %(server)s") % names,
+            text="\n".join(one for one in (why % names, row.retraction_reason) if one),
             about=row,
             server=row.server,
         )

@@ -1,6 +1,6 @@
 """What follows for each installed mod from its releases and its server's game version. Alone writes those columns.
 
-Runs after a scan, a refresh, or a change of game version.
+Runs after a scan, a refresh, or a change of game version or of a hold.
 """
 
 from collections import defaultdict
@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from django.db import transaction
 
 from mods import news, versions
-from mods.models import InstalledMod, InstalledModQuerySet, Lookup, Release
+from mods.models import Hold, InstalledMod, InstalledModQuerySet, Lookup, NewerWhy, Release
 
 FIELDS = [
     "release", "latest", "recommended", "recommended_release", "recommended_verified", "compatibility", "outdated",
-    "retracted", "retraction_reason",
+    "retracted", "retraction_reason", "back_to", "back_to_release", "newer", "newer_why",
 ]  # fmt: skip
 
 
@@ -49,16 +49,18 @@ def judge(rows: list[InstalledMod]) -> list[InstalledMod]:
 def _judge_all(rows: list[InstalledMod]) -> list[tuple[InstalledMod, news.Before]]:
     """The same; with each row what its columns had before."""
     offers = _offers({row.lookup.mod_id for row in rows if row.lookup and row.lookup.mod_id})
+    held = set(Hold.objects.filter(server__in={row.server_id for row in rows}).values_list("server_id", "modid_key"))
     changed: list[tuple[InstalledMod, news.Before]] = []
     for row in rows:
         before = {name: getattr(row, name) for name in _COMPARED}
-        _judge(row, offers.get((row.lookup.mod_id, row.modid_key), []) if row.lookup else [])
+        known = offers.get((row.lookup.mod_id, row.modid_key), []) if row.lookup else []
+        _judge(row, known, is_held=(row.server_id, row.modid_key) in held)
         if before != {name: getattr(row, name) for name in _COMPARED}:
             changed.append((row, before))
     return changed
 
 
-_COMPARED = [name if name not in {"release", "recommended_release"} else f"{name}_id" for name in FIELDS]
+_COMPARED = [f"{name}_id" if name.endswith("release") else name for name in FIELDS]
 
 
 def _offers(mod_ids: set[int]) -> dict[tuple[int | None, str], list[_Offer]]:
@@ -72,7 +74,7 @@ def _offers(mod_ids: set[int]) -> dict[tuple[int | None, str], list[_Offer]]:
     return found
 
 
-def _judge(row: InstalledMod, offers: list[_Offer]) -> None:
+def _judge(row: InstalledMod, offers: list[_Offer], *, is_held: bool) -> None:
     game_version = row.server.game_version
     own = _own(row.version, offers)
     row.release = own.release if own else None
@@ -83,18 +85,46 @@ def _judge(row: InstalledMod, offers: list[_Offer]) -> None:
         offers = []
     newest = versions.latest(offers)
     row.latest = newest.version if newest else ""
-    best = _recommended(row, offers, game_version)
+    best, back = _recommended(row, offers, game_version), None
+    if row.retracted and best is not None and not versions.newer(best.version, row.version):
+        best = None  # of a version without an order nothing is known to be newer
+    if row.retracted and best is None:
+        back = versions.to_go_back_to(offers, game_version, installed=row.version)
     row.recommended = best.version if best else ""
     row.recommended_release = best.release if best else None
     row.recommended_verified = bool(best and game_version in best.game_versions)
-    row.outdated = bool(
-        best
-        and row.version
-        and (
-            versions.newer(best.version, row.version)
-            or (row.retracted and not versions.same(best.version, row.version))
-        )
-    )
+    row.back_to = back.version if back else ""
+    row.back_to_release = back.release if back else None
+    is_newer = bool(best and row.version and versions.newer(best.version, row.version))
+    row.outdated = is_newer and not is_held
+    if is_newer and is_held:
+        row.newer, row.newer_why = row.recommended, NewerWhy.HELD.value
+    else:
+        row.newer, row.newer_why = _passed_over(row, offers, game_version)
+
+
+def _passed_over(row: InstalledMod, offers: list[_Offer], game_version: str) -> tuple[str, str]:
+    """The highest release newer than what is installed or recommended, and why it isn't recommended; "" for none."""
+    reached = max(row.recommended, row.version, key=versions.sort_key)
+    newer = [one for one in offers if not one.release.gone_since and versions.newer(one.version, reached)]
+    if not newer:
+        return "", ""
+    one = max(newer, key=lambda one: (not one.retracted, versions.sort_key(one.version)))
+    return one.version, _why_passed_over(one, row.version, game_version).value
+
+
+def _why_passed_over(one: _Offer, installed: str, game_version: str) -> NewerWhy:
+    if one.retracted:
+        return NewerWhy.RETRACTED
+    if not game_version:
+        return NewerWhy.NO_GAME_VERSION
+    if versions.is_prerelease(one.version) and not versions.is_prerelease(installed):
+        return NewerWhy.PRERELEASE
+    if not versions.lists_any(one.game_versions):
+        return NewerWhy.LISTS_NONE
+    if versions.compatibility(one.game_versions, game_version) is not versions.Compatibility.COMPATIBLE:
+        return NewerWhy.NOT_LISTED
+    return NewerWhy.NOT_CHOSEN if one.release.file_id is not None else NewerWhy.NO_FILE
 
 
 def _own(version: str, offers: list[_Offer]) -> _Offer | None:
@@ -113,18 +143,15 @@ def _retraction(row: InstalledMod, own: _Offer | None) -> tuple[bool, str]:
 
 
 def _recommended(row: InstalledMod, offers: list[_Offer], game_version: str) -> _Offer | None:
-    """What the mod database recommends, where it carries this modid; else our own reading of the releases.
+    """What the mod database recommends, if it carries this modid; else our own reading of the releases.
 
     Whoever runs a prerelease is offered newer prereleases too, which the mod database never recommends.
     """
     own_reading = versions.recommended(offers, game_version, installed=row.version, installed_retracted=row.retracted)
     said = row.lookup.recommendations.get(game_version, "") if row.lookup else ""
-    if not said:
+    if not said or versions.is_prerelease(row.version):
         return own_reading
     told = next((o for o in offers if o.version == said and not o.retracted and game_version in o.game_versions), None)
-    installed = versions.parse(row.version)
-    if told is None or (installed is not None and installed.is_prerelease):
+    if told is None or versions.newer(row.version, told.version):
         return own_reading
-    if versions.newer(row.version, told.version) and not row.retracted:
-        return own_reading
-    return told
+    return own_reading if row.retracted and versions.same(row.version, told.version) else told

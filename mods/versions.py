@@ -6,7 +6,7 @@ nothing), so reading is lenient; the mod database takes only ``1.2.3`` with or w
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
 from functools import lru_cache
@@ -145,6 +145,11 @@ def compatibility(game_versions: Sequence[str], game_version: str) -> Compatibil
     return Compatibility.INCOMPATIBLE
 
 
+def lists_any(game_versions: Iterable[str]) -> bool:
+    """Whether a release says for which game versions it is."""
+    return bool(_known(game_versions))
+
+
 def _known(game_versions: Iterable[str]) -> list[Version]:
     """Those that say something: 0.0.0, which has no numbers left, is the mod database's "none"."""
     parsed = (parse(text) for text in game_versions)
@@ -177,33 +182,45 @@ def recommended(releases: Sequence[R], game_version: str, *, installed: str, ins
     """The release to run on a server of `game_version`, which may be the installed one; None when nothing fits.
 
     That is the highest stable, non-retracted release listing exactly that game version; if none, the highest one
-    listing an earlier patch (or prerelease) of the same major.minor. Where a prerelease is `installed`, newer
-    prereleases count as well. Never older than `installed` (``""``: nothing), unless that was retracted.
+    listing an earlier patch (or prerelease) of the same major.minor. If a prerelease is `installed`, newer
+    prereleases count as well. Never older than `installed` (``""``: nothing); if that was retracted, newer.
     """
+    current = parse(installed)
+
+    def may_follow(version: Version) -> bool:
+        if current is None:
+            return not version.is_prerelease
+        if version.is_prerelease and not current.is_prerelease:
+            return False
+        return version > current if installed_retracted else version >= current
+
+    return _best(releases, game_version, may_follow)
+
+
+def to_go_back_to(releases: Sequence[R], game_version: str, *, installed: str) -> R | None:
+    """The best stable release older than `installed`, chosen as `recommended` does: for a person to decide about.
+
+    If `installed` has no order, nothing is known to be older, so that any other release counts.
+    """
+    current = parse(installed)
+    return _best(
+        releases, game_version, lambda version: not version.is_prerelease and (current is None or version < current)
+    )
+
+
+def _best(releases: Sequence[R], game_version: str, may_be: Callable[[Version], bool]) -> R | None:
     wanted = parse(game_version)
     if wanted is None:
         return None
-    current = parse(installed)
     candidates = [
         (version, release)
         for release in releases
-        if not release.retracted
-        and (version := parse(release.version)) is not None
-        and _may_follow(version, current, installed_retracted)
+        if not release.retracted and (version := parse(release.version)) is not None and may_be(version)
     ]
     fitting = [pair for pair in candidates if wanted in _known(pair[1].game_versions)] or [
         pair for pair in candidates if _lists_earlier_patch(pair[1].game_versions, wanted)
     ]
     return max(fitting, key=lambda pair: pair[0])[1] if fitting else None
-
-
-def _may_follow(version: Version, current: Version | None, current_retracted: bool) -> bool:
-    """Whether a server that has `current` may be offered `version`."""
-    if current is None:
-        return not version.is_prerelease
-    if version.is_prerelease and not (current.is_prerelease and version >= current):
-        return False
-    return version != current if current_retracted else version >= current
 
 
 def _lists_earlier_patch(game_versions: Iterable[str], wanted: Version) -> bool:

@@ -7,7 +7,7 @@ from datetime import datetime
 from django.utils.translation import gettext as _
 
 from mods import versions
-from mods.models import InstalledMod, Lookup
+from mods.models import InstalledMod, Lookup, NewerWhy
 
 
 def game_versions(listed: Iterable[object]) -> str:
@@ -93,3 +93,19 @@ def recommendation_reason(row: InstalledMod) -> str:
         "game": game_version,
         "listed": listed or _("an earlier patch"),
     }
+
+
+def newer_reason(row: InstalledMod) -> str:
+    """Why a newer release isn't recommended, as a sentence; "" if there is none."""
+    words = {"newer": row.newer, "game": row.server.game_version, "recommended": row.recommended}
+    texts = {
+        NewerWhy.HELD: _("%(newer)s is recommended, but the mod is held."),
+        NewerWhy.NO_GAME_VERSION: _("%(newer)s exists; the server's game version isn't known."),
+        NewerWhy.RETRACTED: _("%(newer)s was retracted."),
+        NewerWhy.NO_FILE: _("%(newer)s has no file in the mod database."),
+        NewerWhy.PRERELEASE: _("%(newer)s is a prerelease."),
+        NewerWhy.LISTS_NONE: _("%(newer)s lists no game version."),
+        NewerWhy.NOT_LISTED: _("%(newer)s isn't listed for %(game)s."),
+        NewerWhy.NOT_CHOSEN: _("%(newer)s exists; the mod database recommends %(recommended)s."),
+    }
+    return texts[NewerWhy(row.newer_why)] % words if row.newer else ""

@@ -154,9 +154,11 @@ def _cards(
 
 
 def _facts(url: str, counted: figures.Figures) -> list[Fact]:
+    back = Fact(counted.to_go_back, _("to go back"), "warn", f"{url}&state=back")
     return [
         Fact(counted.mods, ngettext("mod", "mods", counted.mods), "", url),
         Fact(counted.outdated, ngettext("update", "updates", counted.outdated), "warn", f"{url}&state=outdated"),
+        *([back] if counted.to_go_back else []),
         Fact(counted.incompatible, _("incompatible"), "bad", f"{url}&state=incompatible"),
         Fact(counted.retracted, _("retracted"), "bad", f"{url}&state=retracted"),
         Fact(counted.problems, ngettext("problem", "problems", counted.problems), "bad", f"{url}&state=problem"),

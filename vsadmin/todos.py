@@ -227,6 +227,13 @@ def _installed(request: HttpRequest, total: figures.Figures, facts: Facts) -> li
             total.incompatible,
         )
         found.append(_about_mods("bad", text % total.incompatible, named, "incompatible", total.incompatible))
+    if total.to_go_back:
+        text = ngettext(
+            "%d mod can go back to an older version, if you want it.",
+            "%d mods can go back to an older version, if you want it.",
+            total.to_go_back,
+        )
+        found.append(_about_mods("warn", text % total.to_go_back, named, "back", total.to_go_back))
     if total.outdated:
         text = ngettext("%d update is recommended.", "%d updates are recommended.", total.outdated)
         todo = _about_mods("warn", text % total.outdated, named, "outdated", total.outdated)
@@ -241,15 +248,16 @@ def _first_by_name(total: figures.Figures) -> dict[str, list[InstalledMod]]:
     if not total.attention:
         return {}
     rows = InstalledMod.objects.order_by("name", "server_id", "file_name")  # as an index has them
-    states = (rows.retracted(), rows.with_problems(), rows.incompatible(), rows.outdated())
+    states = (rows.retracted(), rows.with_problems(), rows.incompatible(), rows.outdated(), rows.to_go_back())
     chosen = reduce(or_, (Q(pk__in=state.values("pk")[:_NAMED]) for state in states))
-    columns = ("name", "version", "recommended", "retracted", "has_problems", "compatibility", "outdated")
+    columns = ("name", "version", "recommended", "retracted", "has_problems", "compatibility", "outdated", "back_to")
     found = list(rows.filter(chosen).only(*columns))
     return {
         "retracted": [row for row in found if row.retracted][:_NAMED],
         "problem": [row for row in found if row.has_problems][:_NAMED],
         "incompatible": [row for row in found if row.compatibility == Compatibility.INCOMPATIBLE.value][:_NAMED],
         "outdated": [row for row in found if row.outdated][:_NAMED],
+        "back": [row for row in found if row.back_to][:_NAMED],
     }
 
 
@@ -262,10 +270,8 @@ def _see(state: str) -> str:
 
 
 def _names(rows: list[InstalledMod], state: str, count: int) -> str:
-    parts = [
-        f"{row.name[:60]} {row.version[:30]} → {row.recommended[:30]}" if state == "outdated" else str(row)[:90]
-        for row in rows
-    ]
+    to = {"outdated": "recommended", "back": "back_to"}.get(state, "")
+    parts = [f"{row.name[:60]} {row.version[:30]} → {getattr(row, to)[:30]}" if to else str(row)[:90] for row in rows]
     return _listed(parts, count)
 
 

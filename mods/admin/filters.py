@@ -48,6 +48,8 @@ class StateFilter(TabsFilter):
         return [
             ("attention", gettext_lazy("Need attention")),
             ("outdated", gettext_lazy("Updates")),
+            ("back", gettext_lazy("Go back")),
+            ("newer", gettext_lazy("Newer, not recommended")),
             ("incompatible", gettext_lazy("Incompatible")),
             ("retracted", gettext_lazy("Retracted")),
             ("problem", gettext_lazy("Problem")),
@@ -63,6 +65,10 @@ class StateFilter(TabsFilter):
                 return rows.needing_attention()
             case "outdated":
                 return rows.outdated()
+            case "back":
+                return rows.to_go_back()
+            case "newer":
+                return rows.with_newer()
             case "incompatible":
                 return rows.incompatible()
             case "retracted":

@@ -24,8 +24,8 @@ from vsadmin.lib.modeladmin import ReadOnlyAdmin, tag
 # What the list shows; the long texts of thousands of rows stay where they are.
 _LISTED = (
     "name", "modid", "modid_key", "version", "file_name", "problems", "latest", "recommended", "compatibility",
-    "outdated", "retracted", "side", "enabled", "disabled_by_config", "server__name", "lookup__state", "lookup__error",
-    "lookup__checked_at",
+    "outdated", "retracted", "back_to", "newer", "newer_why", "server__game_version", "side",
+    "enabled", "disabled_by_config", "server__name", "lookup__state", "lookup__error", "lookup__checked_at",
 )  # fmt: skip
 
 
@@ -154,15 +154,20 @@ class InstalledModAdmin(ReadOnlyAdmin[InstalledMod]):
 
     @admin.display(description=gettext_lazy("recommended"), ordering="outdated")
     def recommended_version(self, row: InstalledMod) -> SafeString:
-        if not row.recommended:
-            return cells.quiet("–")
-        if not row.outdated and row.recommended == row.version:
-            return cells.quiet(_("up to date"))
-        if not row.outdated:
-            return cells.quiet(row.recommended, "version")
-        return format_html(
-            '<span class="update"><span aria-hidden="true">→</span> {}</span>', cells.version(row.recommended)
-        )
+        if row.outdated:
+            shown = format_html(
+                '<span class="update"><span aria-hidden="true">→</span> {}</span>', cells.version(row.recommended)
+            )
+        elif row.back_to:
+            shown = tag("warn", _("back to %s?") % row.back_to)
+        elif not row.recommended:
+            shown = cells.quiet("–")
+        elif versions.same(row.recommended, row.version):
+            shown = cells.quiet(_("up to date"))
+        else:
+            shown = cells.quiet(row.recommended, "version")
+        reason = wording.newer_reason(row)
+        return format_html("{}<small>{}</small>", shown, reason) if reason else shown
 
     @admin.display(description=gettext_lazy("latest"))
     def latest_version(self, row: InstalledMod) -> SafeString:
@@ -211,6 +216,7 @@ class InstalledModAdmin(ReadOnlyAdmin[InstalledMod]):
             "compatibility_tone": wording.compatibility_tone(obj),
             "compatibility_reason": wording.compatibility_reason(obj),
             "recommendation_reason": wording.recommendation_reason(obj),
+            "newer_reason": wording.newer_reason(obj),
             "dependencies": mod_page.dependencies(obj),
             "releases": list(mod_page.shown_releases(obj, carrying)),
             "other_modids": sorted(

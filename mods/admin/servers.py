@@ -128,6 +128,7 @@ class GameServerAdmin(PanelAdmin[GameServer]):
         states = (
             ("", counted.mods, ngettext("mod", "mods", counted.mods), ""),
             ("outdated", counted.outdated, ngettext("update", "updates", counted.outdated), "warn"),
+            ("back", counted.to_go_back, _("to go back"), "warn"),
             ("incompatible", counted.incompatible, _("incompatible"), "bad"),
             ("retracted", counted.retracted, _("retracted"), "bad"),
             ("problem", counted.problems, ngettext("problem", "problems", counted.problems), "bad"),
@@ -151,6 +152,7 @@ class GameServerAdmin(PanelAdmin[GameServer]):
             "facts": [
                 (count, label, tone, f"{mods_url}?server={server.pk}" + (f"&state={state}" if state else ""))
                 for state, count, label, tone in states
+                if count or state != "back"
             ],
             "folders": [(entry["path"], shared.get(entry["path"], ())) for entry in server.mod_folders],
             "by_environment": {

@@ -5,7 +5,7 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from mods import status
+from mods import holds, status
 from mods.models import InstalledMod, Lookup
 from mods.tests.rows import install, make_mod, make_release, make_server
 
@@ -36,6 +36,43 @@ def test_a_retraction_comes_with_its_reason(admin_client: Client) -> None:
     status.update(InstalledMod.objects.all())
     assert "1.0.0 was retracted." in page(admin_client, row)
     assert "Corrupts &lt;b&gt;shelves&lt;/b&gt;" in page(admin_client, row)
+
+
+def test_going_back_is_no_update(admin_client: Client) -> None:
+    mod = make_mod("alpha")
+    make_release(mod, "0.5.1")
+    make_release(mod, "0.6.0", retracted=True, retraction_reason="Keep it until 0.7.")
+    row = install(make_server(), "alpha", "0.6.0")
+    status.update(InstalledMod.objects.all())
+    text = page(admin_client, row)
+    assert "You can go back:" in text
+    assert "The reason given: Keep it until 0.7." in text
+    assert "Go back to 0.5.1…" in text
+    assert "Update…" not in text
+    assert "Up to date" not in text
+
+
+def test_what_is_newer_and_not_recommended_is_explained(admin_client: Client) -> None:
+    mod = make_mod("alpha")
+    make_release(mod, "1.0.0")
+    make_release(mod, "2.0.0", game_versions=["1.22.0"])
+    row = install(make_server(), "alpha", "1.0.0")
+    status.update(InstalledMod.objects.all())
+    text = page(admin_client, row)
+    assert "Up to date." in text
+    assert "2.0.0 isn&#x27;t listed for 1.21.5." in text
+
+
+def test_a_held_update_is_called_held(admin_client: Client) -> None:
+    mod = make_mod("alpha")
+    make_release(mod, "1.0.0")
+    make_release(mod, "1.1.0")
+    row = install(make_server(), "alpha", "1.0.0")
+    holds.hold(row.server, "alpha", version="1.0.0")
+    status.update(InstalledMod.objects.all())
+    text = page(admin_client, row)
+    assert "1.1.0 is recommended, but the mod is held." in text
+    assert "Up to date." not in text
 
 
 def test_dependencies_are_linked_and_judged(admin_client: Client) -> None:

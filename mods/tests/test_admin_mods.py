@@ -41,11 +41,31 @@ def test_each_column_says_it_in_words(admin_client: Client) -> None:
 
 
 @pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ({"back_to": "0.9.0", "retracted": True}, "back to 0.9.0?"),
+        ({"recommended": "1.0.0", "newer": "2.0.0", "newer_why": "not_listed"}, "2.0.0 isn&#x27;t listed for 1.21.5."),
+        ({"recommended": "1.1.0", "newer": "1.1.0", "newer_why": "held"}, "1.1.0 is recommended, but the mod is held."),
+        ({"recommended": "1.0.0", "newer": "2.0.0-rc.1", "newer_why": "prerelease"}, "2.0.0-rc.1 is a prerelease."),
+    ],
+)
+def test_the_recommended_column_says_what_is_no_update(
+    admin_client: Client, fields: dict[str, Any], expected: str
+) -> None:
+    install(make_server(), "alpha", "1.0.0", **fields)
+    text = admin_client.get(LIST).text
+    assert expected in text
+    assert '<span class="update">' not in text
+
+
+@pytest.mark.parametrize(
     ("state", "fields"),
     [
         ("outdated", {"outdated": True}),
         ("incompatible", {"compatibility": "incompatible"}),
         ("retracted", {"retracted": True}),
+        ("back", {"retracted": True, "back_to": "0.9.0"}),
+        ("newer", {"newer": "2.0.0", "newer_why": "not_listed"}),
         ("problem", {"problems": ["It isn't a zip file."]}),
         ("disabled", {"enabled": False}),
         ("disabled", {"disabled_by_config": True}),
@@ -57,7 +77,7 @@ def test_filter_by_state(admin_client: Client, state: str, fields: dict[str, Any
     install(server, "special", **fields)
     assert names(admin_client, f"?state={state}") == ["Special"]
     assert names(admin_client) == ["Plain", "Special"]
-    wanted = [] if state == "disabled" else ["Special"]
+    wanted = [] if state in {"disabled", "newer"} else ["Special"]
     assert names(admin_client, "?state=attention") == wanted
 
 

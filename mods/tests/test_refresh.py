@@ -223,7 +223,7 @@ def test_a_retraction_is_stored_with_its_reason(
     row = installed("alpha")
     assert (row.retracted, row.retraction_reason) == (True, "corrupts shelves")
     assert Release.objects.get(version="1.1.0").withdrawn, "it stays, marked"
-    assert (row.latest, row.recommended, row.outdated) == ("1.0.0", "1.0.0", True)
+    assert (row.latest, row.recommended, row.outdated, row.back_to) == ("1.0.0", "", False, "1.0.0")
 
 
 def test_a_retraction_is_seen_even_where_we_never_saw_the_release(

@@ -1,9 +1,12 @@
 """What is latest, recommended, outdated, compatible and retracted for an installed mod."""
 
-import pytest
+from typing import Any
 
-from mods import status
-from mods.models import GameServer, InstalledMod, Lookup, Mod, Release
+import pytest
+from django.utils import timezone
+
+from mods import holds, status, wording
+from mods.models import GameServer, Hold, InstalledMod, Lookup, Mod, Release
 
 pytestmark = pytest.mark.django_db
 
@@ -16,6 +19,8 @@ def installed(
     withdrawn: tuple[str, ...] = (),
     said: str = "",
     retractions: dict[str, list[object]] | None = None,
+    without_file: tuple[str, ...] = (),
+    held: bool = False,
 ) -> InstalledMod:
     """An installed mod whose database mod has these releases (version → game versions), judged."""
     server = GameServer.objects.create(name="Public", data_dir="/srv/example", game_version=game_version)
@@ -28,6 +33,7 @@ def installed(
             modid_key="alpha",
             version=text,
             game_versions=games,
+            file_id=None if text in without_file else number + 1,
             retracted=text in withdrawn,
             retraction_reason="bad" if text in withdrawn else "",
         )
@@ -43,6 +49,8 @@ def installed(
         server=server, folder="/srv/example/Mods", file_name="a.zip", kind="zip", name="Alpha", modid="alpha",
         modid_key="alpha", version=version, lookup=lookup,
     )  # fmt: skip
+    if held:
+        Hold.objects.create(server=server, modid="alpha", modid_key="alpha")
     status.update(InstalledMod.objects.all())
     row.refresh_from_db()
     return row
@@ -76,8 +84,73 @@ def test_never_older_than_what_is_installed() -> None:
 
 
 def test_older_where_the_installed_one_was_retracted() -> None:
-    row = installed("2.0.0", {"1.0.0": EXACT, "2.0.0": EXACT}, withdrawn=("2.0.0",))
-    assert (row.recommended, row.outdated, row.retracted, row.retraction_reason) == ("1.0.0", True, True, "bad")
+    row = installed("2.0.0", {"1.0.0": EXACT, "2.0.0": EXACT}, withdrawn=("2.0.0",), said="1.0.0")
+    assert (row.recommended, row.outdated, row.retracted, row.retraction_reason) == ("", False, True, "bad")
+    assert (row.back_to, row.back_to_release and row.back_to_release.version) == ("1.0.0", "1.0.0")
+    assert list(InstalledMod.objects.to_go_back()) == [row]
+    assert not InstalledMod.objects.outdated().exists()
+
+
+def test_where_something_newer_is_recommended_nobody_need_go_back() -> None:
+    row = installed("2.0.0", {"1.0.0": EXACT, "2.0.0": EXACT, "2.1.0": ["1.21.4"]}, withdrawn=("2.0.0",), said="1.0.0")
+    assert (row.recommended, row.outdated, row.back_to) == ("2.1.0", True, "")
+
+
+def test_nobody_goes_back_from_what_was_not_retracted() -> None:
+    row = installed("2.0.0", {"1.0.0": EXACT, "2.0.0": ["1.20.4"]})
+    assert (row.back_to, row.back_to_release) == ("", None)
+
+
+def test_a_version_without_order_that_was_retracted_is_no_update() -> None:
+    row = installed("vNext", {"1.0.0": EXACT}, retractions={"vNext": ["bad", False]})
+    assert (row.outdated, row.recommended, row.back_to) == (False, "", "1.0.0")
+
+
+LATER = {"1.0.0": EXACT, "1.1.0": EXACT}
+
+
+@pytest.mark.parametrize(
+    ("releases", "options", "newer", "why"),
+    [
+        (LATER, {}, "", ""),
+        ({**LATER, "2.0.0": ["1.22.0"]}, {}, "2.0.0", "not_listed"),
+        ({**LATER, "1.2.0": ["1.21.4"]}, {}, "1.2.0", "not_listed"),
+        ({**LATER, "2.0.0": ["0.0.0"]}, {}, "2.0.0", "lists_none"),
+        ({**LATER, "2.0.0-rc.1": EXACT}, {}, "2.0.0-rc.1", "prerelease"),
+        ({**LATER, "2.0.0": EXACT}, {"withdrawn": ("2.0.0",)}, "2.0.0", "retracted"),
+        ({**LATER, "1.5.0": ["1.22.0"], "2.0.0": EXACT}, {"withdrawn": ("2.0.0",)}, "1.5.0", "not_listed"),
+        ({**LATER, "2.0.0": EXACT}, {"without_file": ("2.0.0",), "said": "1.1.0"}, "2.0.0", "no_file"),
+        ({**LATER, "2.0.0": EXACT}, {"said": "1.1.0"}, "2.0.0", "not_chosen"),
+        (LATER, {"held": True}, "1.1.0", "held"),
+        (LATER, {"game_version": ""}, "1.1.0", "no_game_version"),
+    ],
+)
+def test_why_a_newer_one_is_not_recommended(
+    releases: dict[str, list[str]], options: dict[str, Any], newer: str, why: str
+) -> None:
+    row = installed("1.0.0", releases, **options)
+    assert (row.newer, row.newer_why) == (newer, why)
+    assert row.outdated == (not options.get("held") and options.get("game_version") != "")
+    assert InstalledMod.objects.with_newer().exists() == bool(newer)
+    assert bool(wording.newer_reason(row)) == bool(newer)
+
+
+def test_what_is_gone_is_not_called_newer() -> None:
+    row = installed("1.0.0", {"1.0.0": EXACT, "2.0.0": ["1.22.0"]})
+    Release.objects.filter(version="2.0.0").update(gone_since=timezone.now())
+    status.update(InstalledMod.objects.all())
+    row.refresh_from_db()
+    assert row.newer == ""
+
+
+def test_a_hold_and_its_end_are_seen_at_once() -> None:
+    row = installed("1.0.0", LATER)
+    holds.hold(row.server, "Alpha", version="1.0.0")
+    row.refresh_from_db()
+    assert (row.outdated, row.recommended, row.newer_why) == (False, "1.1.0", "held")
+    holds.unhold(row.server, "ALPHA")
+    row.refresh_from_db()
+    assert (row.outdated, row.newer_why) == (True, "")
 
 
 def test_no_prerelease_unless_one_is_installed() -> None:
@@ -100,7 +173,7 @@ def test_a_recommendation_of_another_modids_version_is_not_taken() -> None:
 
 def test_a_retraction_that_only_the_look_up_knows() -> None:
     row = installed("3.0.0", {"1.0.0": EXACT}, retractions={"3.0.0": ["malware", True]})
-    assert (row.retracted, row.retraction_reason, row.recommended) == (True, "malware", "1.0.0")
+    assert (row.retracted, row.retraction_reason, row.back_to) == (True, "malware", "1.0.0")
 
 
 def test_an_unknown_game_version_is_not_verified() -> None:

@@ -10,7 +10,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mods.versions import Compatibility, compatibility, latest, newer, parse, recommended, satisfies, sort_key
+from mods.versions import (
+    Compatibility,
+    compatibility,
+    latest,
+    newer,
+    parse,
+    recommended,
+    satisfies,
+    sort_key,
+    to_go_back_to,
+)
 
 # Texts near real versions, and any others.
 VERSION_LIKE = st.text(alphabet="0123459.-+vrcpebdxBT* ", max_size=12)
@@ -207,6 +217,11 @@ def offer(
     return best.version if best else None
 
 
+def older_offer(*releases: Release, installed: str) -> str | None:
+    best = to_go_back_to(releases, "1.21.5", installed=installed)
+    return best.version if best else None
+
+
 EXACT, EARLIER, LATER, OTHER = ("1.21.5",), ("1.21.3",), ("1.21.6",), ("1.20.5",)
 
 
@@ -237,11 +252,17 @@ def test_never_older_than_installed() -> None:
     assert offer(Release("1.0.0"), Release("1.2.0", EARLIER), installed="1.1.0") == "1.2.0"
 
 
-def test_older_when_the_installed_one_was_retracted() -> None:
+def test_of_a_retracted_one_newer_ones_are_recommended_and_older_ones_are_apart() -> None:
     gone = Release("1.1.0", retracted=True)
-    assert offer(Release("1.0.0"), gone, installed="1.1.0", installed_retracted=True) == "1.0.0"
-    # Even where the list doesn't know of the retraction.
-    assert offer(Release("1.0.0"), Release("1.1.0"), installed="1.1.0", installed_retracted=True) == "1.0.0"
+    older, newer = Release("1.0.0"), Release("1.2.0", EARLIER)
+    # The list may not know of the retraction.
+    for releases in ((older, gone), (older, Release("1.1.0"))):
+        assert offer(*releases, installed="1.1.0", installed_retracted=True) is None
+        assert older_offer(*releases, installed="1.1.0") == "1.0.0"
+    assert offer(older, gone, newer, installed="1.1.0", installed_retracted=True) == "1.2.0"
+    assert older_offer(Release("0.9.0"), Release("1.0.0", EARLIER), Release("1.0.0-rc.1"), installed="1.1.0") == "0.9.0"
+    assert older_offer(Release("1.0.0", OTHER), gone, newer, installed="1.1.0") is None
+    assert older_offer(older, installed="vNext") == "1.0.0"
 
 
 def test_prereleases_for_those_who_run_one() -> None:
@@ -250,7 +271,7 @@ def test_prereleases_for_those_who_run_one() -> None:
     assert offer(*releases, installed="1.1.0-rc.1") == "1.1.0-rc.3"
     assert offer(*releases, Release("1.1.0"), installed="1.1.0-rc.1") == "1.1.0"
     assert offer(*releases, installed="1.1.0-rc.2", installed_retracted=True) == "1.1.0-rc.3"
-    assert offer(*releases[:2], installed="1.1.0-rc.2", installed_retracted=True) == "1.0.0"
+    assert older_offer(*releases[:2], installed="1.1.0-rc.2") == "1.0.0"
 
 
 @pytest.mark.parametrize("installed", ["", "vNext"])

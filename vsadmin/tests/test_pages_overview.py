@@ -63,19 +63,24 @@ def test_a_bad_day(admin_client: Client) -> None:
     install(server, "alpha", "2.3.3", retracted=True)
     install(server, "beta", "1.0.0", outdated=True, recommended="1.1.0")
     install(server, "gamma", compatibility="incompatible")
+    install(server, "epsilon", "0.6.0", retracted=True, back_to="0.5.1")
     install(server, "delta", problems=["It isn't a zip file."])
     gone = make_server("Gone", unreachable_since=now, unreachable_why="There is no folder /srv/gone.")
     make_server("New", game_version="")
     Worker.write(beat_at=now - timedelta(minutes=9), restarts=2)
     text = page(admin_client)
-    assert "<h1>Seven things need you</h1>" in text
+    assert "<h1>Eight things need you</h1>" in text
     for expected in (
         "Worker silent since",
         "restarting, 2 of 3.",
         "Gone can't be reached since",
         "There is no folder /srv/gone.",
         f'name="server" value="{gone.pk}"',
-        "1 installed release was retracted.",
+        "2 installed releases were retracted.",
+        "1 mod can go back to an older version, if you want it.",
+        "Epsilon 0.6.0 → 0.5.1",
+        "<b>1</b><span>to go back</span>",
+        "<b>1</b><span>update</span>",
         "Alpha 2.3.3",
         "1 update is recommended.",
         "Beta 1.0.0 → 1.1.0",
@@ -84,7 +89,7 @@ def test_a_bad_day(admin_client: Client) -> None:
         "The game version of New isn't known",
     ):
         assert expected in text, expected
-    for state in ("retracted", "outdated", "incompatible", "problem"):
+    for state in ("retracted", "outdated", "back", "incompatible", "problem"):
         assert f'href="/admin/mods/installedmod/?state={state}"' in text
 
 
