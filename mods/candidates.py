@@ -107,13 +107,16 @@ class _Offer:
         self.retracted = release.withdrawn
 
 
+#: What a plan needs of a release: all but the long texts.
+PLANNED_FIELDS = (
+    "release_id", "modid", "modid_key", "version", "game_versions", "file_id", "file_name", "file_url", "created",
+    "retracted", "retraction_reason", "gone_since", "size", "sha256", "dependencies", "file_side", "mod__name",
+    "mod__mod_id", "mod__asset_id",
+)  # fmt: skip
+
+
 def releases() -> QuerySet[Release]:
-    """With the name of their mod, and without the long texts that no plan needs."""
-    return Release.objects.select_related("mod").only(
-        "release_id", "modid", "modid_key", "version", "game_versions", "file_id", "file_name", "file_url", "created",
-        "retracted", "retraction_reason", "gone_since", "size", "sha256", "dependencies", "file_side", "mod__name",
-        "mod__mod_id", "mod__asset_id",
-    )  # fmt: skip
+    return Release.objects.select_related("mod").only(*PLANNED_FIELDS)
 
 
 def _lookups(keys: Collection[str]) -> list[Lookup]:

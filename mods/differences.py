@@ -8,15 +8,15 @@ from dataclasses import dataclass, field
 
 from django.utils.translation import gettext as _
 
-from mods import modinfo, placing
+from mods import modinfo, placing, plans
 from mods.journal import Item
 from mods.models import GameServer, Hold, InstalledMod, KeptCopy, Operation, Release
 from mods.plans import OldFile, Plan
 from vsadmin.lib import files
 from vsadmin.lib.folders import Name
 
-#: Kinds of wish that may name a version that was retracted already.
-_MAY_BE_RETRACTED = {
+#: Kinds of wish that may name a version that is gone from the mod database already.
+_MAY_BE_GONE = {
     Operation.Kind.ROLL_BACK,
     Operation.Kind.UNDO,
     Operation.Kind.ALIGN,
@@ -78,12 +78,18 @@ class _Look:
         for pk, item in wanted.items():
             release = found.get(pk)
             version = {"mod": item.planned.name, "version": item.planned.to_version}
-            by_name = item.planned.to_version in asked_for or self.operation.kind in _MAY_BE_RETRACTED
+            by_name = item.planned.to_version in asked_for or self.operation.kind in _MAY_BE_GONE
             if release is None or (release.gone_since and not by_name):
                 yield _("%(mod)s %(version)s is no longer in the mod database.") % version
-            elif release.retracted and not by_name:
+            elif release.retracted and not self._is_agreed(item):
                 reason = f": {release.retraction_reason.rstrip('.')}" if release.retraction_reason else ""
                 yield _("%(mod)s %(version)s was retracted%(reason)s.") % {**version, "reason": reason}
+
+    def _is_agreed(self, item: Item) -> bool:
+        """Whether somebody said yes to a retracted release."""
+        wish = self.operation.wish
+        key = plans.offer_key(item.planned.modid, item.planned.to_version)
+        return bool(wish.get("allow_retracted")) or key in wish.get("agreed", ())
 
     def _kept_copies_differ(self) -> Iterator[str]:
         wanted = {item.planned.new.kept: item for item in self.items if item.planned.new and item.planned.new.kept}

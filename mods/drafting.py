@@ -10,10 +10,21 @@ from django.db.models import Q
 from django.utils.translation import gettext as _
 
 from cache.store import FetchError
-from mods import downloads, history, keeping, modinfo, plans, versions
+from mods import downloads, history, keeping, modinfo, plans, versions, withdrawals
 from mods.candidates import Candidates, releases
 from mods.judging import Do
-from mods.models import ClaimedModId, InstalledMod, KeptCopy, Mod, Operation, Release, ServerStart, Step
+from mods.models import (
+    ClaimedModId,
+    InstalledMod,
+    KeptCopy,
+    Lookup,
+    Mod,
+    NewerWhy,
+    Operation,
+    Release,
+    ServerStart,
+    Step,
+)
 from mods.modset import Entry
 from mods.plans import OldFile, PlannedStep, Unmet
 from mods.preparing import Preparation
@@ -33,9 +44,12 @@ class Drafter:
         self.resolver = resolver
         self.left_alone: list[str] = []
         self.warnings: list[str] = []
+        self.offers: list[plans.Offer] = []
+        self._may_ask = True
         self._rows = {row.pk: row for row in world.rows}
 
     def draft(self, wish: Wish) -> None:
+        self._wish = wish
         by_kind: dict[str, Callable[[Wish], None]] = {
             Operation.Kind.INSTALL: self._install_all,
             Operation.Kind.UPDATE: self._update_all,
@@ -70,9 +84,11 @@ class Drafter:
             return None
         if row is None:
             return self._add(Draft(_Action.INSTALL, key, why, release=release, enabled=target.enabled is not False))
-        if versions.same(row.version, release.version) and not row.retracted:
+        if versions.same(row.version, release.version):
             return self._have_already(row, target)
-        if not target.version and not versions.newer(release.version, row.version) and not row.retracted:
+        if not target.version and not versions.newer(release.version, row.version):
+            if row.back_to_release is not None:
+                return self._go_back(row, row.back_to_release)
             self.left_alone.append(_("%s is installed, and nothing newer fits this server.") % row)
             return None
         return self._replace(row, release, why)
@@ -141,7 +157,7 @@ class Drafter:
 
     def _update_all(self, wish: Wish) -> None:
         if not wish.targets:
-            keys = list(dict.fromkeys(row.modid_key for row in self.world.rows if row.outdated and row.modid_key))
+            keys = list(dict.fromkeys(row.modid_key for row in self.world.rows if row.modid_key and _may_change(row)))
             if not self.world.game_version:
                 self.warnings.append(
                     _("The server's game version isn't known, so nothing is recommended. Set it on the server's page.")
@@ -170,6 +186,8 @@ class Drafter:
         release = self.candidates.named(key, target.version) if target.version else row.recommended_release
         if target.version and release is None:
             self._cannot(target, key)
+        elif not target.version and row.back_to_release is not None:
+            self._go_back(row, row.back_to_release)
         elif (
             release is None or (not target.version and not row.outdated) or versions.same(release.version, row.version)
         ):
@@ -189,12 +207,23 @@ class Drafter:
             self._add(Draft(_Action.REMOVE, one.modid_key, why, row=one))
         return bool(older)
 
+    def _go_back(self, row: InstalledMod, release: Release) -> Draft | None:
+        """To the older release, if somebody said yes to it; else it is offered."""
+        why = _retracted(row.version, row.retraction_reason)
+        if not self._may_touch(row, renames=False):
+            return None
+        if not self._is_agreed(plans.OLDER, row.modid_key, release.version):
+            self.offers.append(plans.Offer(plans.OLDER, row.modid_key, row.name, row.version, release.version, why))
+            return None
+        return self._replace(row, release, why)
+
+    def _is_agreed(self, kind: str, key: str, version: str) -> bool:
+        said = self._wish.allow_downgrades if kind == plans.OLDER else self._wish.allow_retracted
+        return said or plans.offer_key(key, version) in self._wish.agreed
+
     def _why_update(self, row: InstalledMod, release: Release) -> str:
         if row.retracted:
-            return _("%(version)s was retracted%(reason)s.") % {
-                "version": row.version,
-                "reason": f": {row.retraction_reason.rstrip('.')}" if row.retraction_reason else "",
-            }
+            return _retracted(row.version, row.retraction_reason)
         return _("%(version)s is recommended for %(game)s.") % {
             "version": release.version,
             "game": self.world.game_version or _("this server"),
@@ -341,6 +370,8 @@ class Drafter:
                 self._prepare_by_choice(row, chosen, finding.judgement.why)
             elif finding.do is Do.UPDATE and row.recommended_release is not None:
                 self._replace(row, row.recommended_release, finding.judgement.why)
+            elif finding.do is Do.GO_BACK and row.back_to_release is not None:
+                self._go_back(row, row.back_to_release)
         self.left_alone += coming.left_alone()
 
     def _prepare_by_choice(self, row: InstalledMod, chosen: Target, why: str) -> None:
@@ -565,24 +596,77 @@ class Drafter:
         return draft
 
     def _add(self, draft: Draft) -> Draft | None:
-        """Take it in, unless its file is one that nobody but a person should touch."""
-        row = draft.row
+        """Take it in, unless its file is one that nobody but a person should touch, or was retracted."""
         renames = draft.action in (_Action.ENABLE, _Action.DISABLE)
-        if row is not None:
-            path = Path(row.folder, row.file_name)
-            if not os.path.lexists(path):
-                text = _("%s can't be found by its name. Scan the server, or rename the file.")
-            elif path.is_symlink():
-                text = _("%s is a link to a file elsewhere: change it by hand.")
-            elif row.kind == InstalledMod.Kind.FOLDER and not renames:
-                text = _("%s is a folder, which vsadmin neither replaces nor removes: do it by hand.")
-            elif not row.sha256 and row.kind != InstalledMod.Kind.FOLDER:
-                text = _("%s can't be read, so it can't be kept safe: make it readable first.")
-            else:
-                return self.resolver.add(draft)
-            self.left_alone.append(text % _described(row))
+        if draft.row is not None and not self._may_touch(draft.row, renames=renames):
+            return None
+        if draft.action in (_Action.INSTALL, _Action.REPLACE) and not self._may_bring(draft):
             return None
         return self.resolver.add(draft)
+
+    def _may_touch(self, row: InstalledMod, *, renames: bool) -> bool:
+        path = Path(row.folder, row.file_name)
+        if not os.path.lexists(path):
+            text = _("%s can't be found by its name. Scan the server, or rename the file.")
+        elif path.is_symlink():
+            text = _("%s is a link to a file elsewhere: change it by hand.")
+        elif row.kind == InstalledMod.Kind.FOLDER and not renames:
+            text = _("%s is a folder, which vsadmin neither replaces nor removes: do it by hand.")
+        elif not row.sha256 and row.kind != InstalledMod.Kind.FOLDER:
+            text = _("%s can't be read, so it can't be kept safe: make it readable first.")
+        else:
+            return True
+        self.left_alone.append(text % _described(row))
+        return False
+
+    def _retraction_of(self, source: Release | KeptCopy) -> str | None:
+        """Why it was retracted ("" for no reason); None if it wasn't, as far as is known."""
+        if isinstance(source, KeptCopy):
+            told = Lookup.objects.filter(key=source.modid_key).values_list("retractions", flat=True).first() or {}
+            if source.version in told:
+                return str(told[source.version][0])
+            same = list(releases().filter(modid_key=source.modid_key, version=source.version))
+        else:
+            same = [source]
+        self._learn(same)
+        return next((one.retraction_reason for one in same if one.retracted), None)
+
+    def _learn(self, wanted: Iterable[Release]) -> None:
+        """Of those that are gone from the mod database's list, ask it whether they were retracted."""
+        gone = [one for one in wanted if one.gone_since and not one.retracted]
+        if gone and self._may_ask:
+            self._may_ask = withdrawals.note(gone)
+            for one in gone:
+                one.refresh_from_db(fields=["retracted", "retraction_reason"])
+
+    def _may_bring(self, draft: Draft) -> bool:
+        """Whether the draft's file wasn't retracted, or somebody said yes to it; else it is offered."""
+        source = draft.release or draft.kept
+        if source is None or (draft.row is not None and versions.same(draft.row.version, source.version)):
+            return True
+        reason = self._retraction_of(source)
+        if reason is None or self._is_agreed(plans.RETRACTED, draft.key, source.version):
+            return True
+        row = draft.row
+        name = row.name if row else source.mod.name if isinstance(source, Release) else source.name
+        self.offers.append(
+            plans.Offer(
+                plans.RETRACTED, draft.key, name, row.version if row else "", source.version,
+                _retracted(source.version, reason),
+            )
+        )  # fmt: skip
+        return False
+
+
+def _may_change(row: InstalledMod) -> bool:
+    """Whether an update of all has something to do with it, or to say of it."""
+    return row.outdated or row.back_to_release is not None or row.newer_why == NewerWhy.HELD
+
+
+def _retracted(version: str, reason: str) -> str:
+    return _("%(version)s was retracted%(reason)s.") % {
+        "version": version, "reason": f": {reason.rstrip('.')}" if reason else "",
+    }  # fmt: skip
 
 
 class _Sources:
@@ -593,9 +677,10 @@ class _Sources:
         digests = {one.sha256 for one in wanted if one.sha256}
         self._kept = {one.sha256: one for one in KeptCopy.objects.filter(sha256__in=digests).order_by("kept_at")}
         keys = {one.modid.lower() for one in wanted if one.modid}
-        self._releases = list(
-            releases().filter(Q(sha256__in=digests) | Q(modid_key__in=keys), file_id__isnull=False, gone_since=None)
-        )
+        found = releases().filter(Q(sha256__in=digests) | Q(modid_key__in=keys), file_id__isnull=False)
+        # What is gone from the list, as retracted ones are, the file host may still have.
+        there = found.filter(Q(gone_since=None) | ~Q(file_url=""))
+        self._releases = sorted(there, key=lambda one: one.withdrawn)
 
     def of(self, old: OldFile) -> tuple[Release | None, KeptCopy | None]:
         if kept := self._kept.get(old.sha256):

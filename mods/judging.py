@@ -28,6 +28,8 @@ class Do(StrEnum):
 
     NOTHING = "nothing"
     UPDATE = "update"
+    #: It was retracted, and only an older release will do: that is decided by a person.
+    GO_BACK = "go_back"
     #: Not to be updated before the server is: what is recommended now isn't for the new game version.
     HOLD = "hold"
     #: It is held at a version that won't do.
@@ -90,6 +92,8 @@ class Judgement:
     best: Offer | None = None
     #: The id of a mod that it needs and that isn't installed; "" for none.
     missing: str = ""
+    #: The older release to go back to; None unless `do` says so.
+    back: Offer | None = None
     #: A prerelease that names the game version; nobody gets one unasked.
     prerelease: str = ""
     #: Of the installed file, with the game version.
@@ -121,7 +125,7 @@ def _judge(case: Case, game_version: str) -> Judgement:
     words = {"version": case.version or _("The installed version"), "game": game_version}
     here = stuck or _doubt(case, own, game_version)
     known = replace(known, prerelease=_prerelease(case, game_version))
-    if best is not None and _follows(best, case):
+    if best is not None and versions.newer(best.version, case.version):
         names_it = versions.compatibility(best.game_versions, game_version) is Compatibility.COMPATIBLE
         there = _there(best, game_version, names_it=names_it)
         if case.is_held:
@@ -129,6 +133,13 @@ def _judge(case: Case, game_version: str) -> Judgement:
             return replace(known, verdict=_stays(stuck), do=Do.UNHOLD, why=why)
         verdict = Verdict.READY if names_it else Verdict.NOT_VERIFIED
         return replace(known, verdict=verdict, do=Do.UPDATE, why=f"{there} {here}", update=best)
+    back = None
+    if case.retracted and case.version:
+        back = versions.to_go_back_to(_offered(case, game_version), game_version, installed=case.version)
+    if back is not None and not case.is_held:
+        names_it = versions.compatibility(back.game_versions, game_version) is Compatibility.COMPATIBLE
+        there = _there(back, game_version, names_it=names_it)
+        return replace(known, verdict=Verdict.BLOCKING, do=Do.GO_BACK, why=f"{here} {there}", back=back)
     if not stuck:
         return replace(known, verdict=Verdict.NOT_VERIFIED, why=here)
     return replace(
@@ -159,7 +170,7 @@ def _asleep(found: Judgement) -> Judgement:
     """What the game doesn't load stands in nobody's way."""
     why = _("It is disabled: the game doesn't load it. %s") % found.why
     do = Do.UPDATE if found.do is Do.UPDATE else Do.NOTHING
-    return replace(found, verdict=Verdict.READY, do=do, why=why.strip())
+    return replace(found, verdict=Verdict.READY, do=do, back=None, why=why.strip())
 
 
 def _stays(stuck: str) -> Verdict:
@@ -176,7 +187,7 @@ def _best(case: Case, game_version: str) -> Offer | None:
     """As `versions.recommended`; where there is none, the highest that names a later patch of the same series."""
     if not case.version:
         return None
-    offered = [one for one in case.offers if not one.retracted and not _wants_newer_game(one.needs, game_version)]
+    offered = _offered(case, game_version)
     best = versions.recommended(offered, game_version, installed=case.version, installed_retracted=case.retracted)
     if best is not None:
         return best
@@ -191,11 +202,8 @@ def _best(case: Case, game_version: str) -> Offer | None:
     return versions.latest(near)
 
 
-def _follows(best: Offer, case: Case) -> bool:
-    """Whether it takes the installed one's place."""
-    if case.retracted and not versions.same(best.version, case.version):
-        return True
-    return versions.newer(best.version, case.version)
+def _offered(case: Case, game_version: str) -> list[Offer]:
+    return [one for one in case.offers if not one.retracted and not _wants_newer_game(one.needs, game_version)]
 
 
 def _stuck(case: Case, own: Offer | None, fit: Compatibility, game_version: str) -> str:

@@ -5,7 +5,7 @@ a crash.
 """
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 from django.utils import timezone
@@ -55,6 +55,21 @@ def plan(operation: Operation, *, report: Report | None = None, stop: threading.
             planning.make(operation, report, stop)
     operation.refresh_from_db()
     return operation
+
+
+def agree(operation: Operation, keys: Collection[str]) -> None:
+    """Let the plan be made again with these of its offers (`plans.Offer.key`). It isn't enqueued. Raises NotNow."""
+    operation.refresh_from_db()
+    found = plans.plan_from_json(operation.plan) if operation.plan else plans.Plan()
+    chosen = [one.key for one in found.offers if one.key in keys]
+    if not chosen:
+        raise NotNow(_("Nothing was ticked, so the plan stays as it is."))
+    wish = {**operation.wish, "agreed": [*operation.wish.get("agreed", ()), *chosen]}
+    waiting = Operation.objects.filter(pk=operation.pk, state=_State.PLANNED)
+    if not waiting.update(state=_State.PLANNING, wish=wish, plan=None, total=0):
+        operation.refresh_from_db()
+        raise NotNow(_("It is %s, so its plan can't be made again.") % operation.get_state_display())
+    operation.refresh_from_db()
 
 
 def plan_in_background(operation: Operation) -> None:

@@ -17,7 +17,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from mods import holds, inventory, news, plans, serverdir, wishes
-from mods.candidates import Candidates
+from mods.candidates import PLANNED_FIELDS, Candidates
 from mods.drafting import Drafter
 from mods.models import GameServer, InstalledMod, Operation, Step
 from mods.plans import Plan, PlannedStep
@@ -50,7 +50,7 @@ def make(operation: Operation, report: Report | None = None, stop: threading.Eve
             _("vsadmin was stopped while it planned; nothing was changed. Plan it again."),
         )
     operation.plan = plans.to_json(plan)
-    if plan.steps or plan.unmet:
+    if plan.steps or plan.unmet or plan.offers:
         return _conclude(operation, Operation.State.PLANNED, "", plan)
     if plan.obstacles:
         return _conclude(operation, Operation.State.FAILED, " ".join(plan.obstacles), plan)
@@ -121,6 +121,7 @@ def _plan(server: GameServer, wish: wishes.Wish, report: Report | None, stop: th
         warnings=(*drafter.warnings, *_warnings(steps, world)),
         left_alone=(*drafter.left_alone, *(lost if steps else ())),
         lost=tuple(lost),
+        offers=tuple(dict.fromkeys(drafter.offers)),
         game_version=server.game_version,
         made_for=wish.game_version,
         go_on=wish.go_on,
@@ -136,18 +137,14 @@ def _rows(server: GameServer) -> list[InstalledMod]:
     """With what planning needs of each, and without the long texts; one query."""
     return list(
         InstalledMod.objects.filter(server=server)
-        .select_related("recommended_release__mod", "release")
+        .select_related("recommended_release__mod", "back_to_release__mod", "release")
         .only(
             "server", "folder", "file_name", "kind", "enabled", "disabled_by_config", "modid", "modid_key", "name",
             "version", "dependencies", "size", "sha256", "outdated", "retracted", "retraction_reason", "compatibility",
-            "recommended", "release__version", "release__file_id", "release__sha256", "release__retracted",
-            "release__gone_since", "release__mod", "recommended_release__modid", "recommended_release__modid_key",
-            "recommended_release__version", "recommended_release__game_versions", "recommended_release__file_id",
-            "recommended_release__file_name", "recommended_release__file_url", "recommended_release__created",
-            "recommended_release__retracted", "recommended_release__retraction_reason",
-            "recommended_release__gone_since", "recommended_release__size", "recommended_release__sha256",
-            "recommended_release__dependencies", "recommended_release__file_side", "recommended_release__mod__name",
-            "recommended_release__mod__mod_id", "recommended_release__mod__asset_id",
+            "recommended", "newer_why", "release__version", "release__file_id", "release__sha256",
+            "release__retracted", "release__gone_since", "release__mod",
+            *(f"recommended_release__{name}" for name in PLANNED_FIELDS),
+            *(f"back_to_release__{name}" for name in PLANNED_FIELDS),
         )
     )  # fmt: skip
 

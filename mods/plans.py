@@ -126,6 +126,34 @@ class Unmet:
     text: str
 
 
+OLDER, RETRACTED = "older", "retracted"
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A step that belongs to the wish and isn't in the plan before a person ticks it; then the plan is made again.
+
+    `kind`: OLDER (back to an older version, since the installed one was retracted) or RETRACTED (a release that was).
+    """
+
+    kind: str
+    modid: str
+    name: str
+    #: "" if it isn't installed.
+    from_version: str
+    to_version: str
+    #: What was retracted, with the reason in full.
+    why: str
+
+    @property
+    def key(self) -> str:
+        return offer_key(self.modid, self.to_version)
+
+
+def offer_key(modid: str, version: str) -> str:
+    return f"{modid.lower()}@{version}"
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
     """What will be done, why, and what a person should know first."""
@@ -143,6 +171,7 @@ class Plan:
     made_for: str = ""
     #: Files that were asked for and can't be fetched; what doesn't hang on them is done all the same.
     lost: tuple[str, ...] = ()
+    offers: tuple[Offer, ...] = ()
     #: When somebody said yes, in ISO form: of a server's changes, the longest waiting one is carried out first.
     confirmed_at: str = ""
     #: Whether somebody said to go on in spite of `unmet`.
@@ -171,6 +200,7 @@ def plan_from_json(data: object) -> Plan:
         **given,
         "steps": tuple(step_from_json(one) for one in _list(given.get("steps"))),
         "unmet": tuple(_made(Unmet, one) for one in _list(given.get("unmet"))),
+        "offers": tuple(_made(Offer, one) for one in _list(given.get("offers", []))),
         "lost": _texts(given.get("lost", [])),
         **{key: _texts(given.get(key)) for key in ("obstacles", "warnings", "left_alone")},
     }

@@ -30,12 +30,15 @@ class Preparation:
         self._rows = {row.pk: row for row in world.rows}
         self._chosen = {target.row: target for target in wish.targets if target.row is not None}
         (self._report,) = readiness.of([world.server], wish.game_version)
-        best = {one.row.pk: one.judgement.best.release for one in self._report.findings if one.judgement.best}
-        found = releases().in_bulk(best.values())
+        judged = {one.row.pk: one.judgement for one in self._report.findings}
+        best = {pk: one.best.release for pk, one in judged.items() if one.best}
+        back = {pk: one.back.release for pk, one in judged.items() if one.back}
+        found = releases().in_bulk({*best.values(), *back.values()})
         for one in self._report.findings:
             row = self._rows.get(one.row.pk)
             if row is not None:
                 row.recommended_release = found.get(best.get(row.pk, 0))
+                row.back_to_release = found.get(back.get(row.pk, 0))
                 row.recommended = row.recommended_release.version if row.recommended_release else ""
                 row.outdated = versions.newer(row.recommended, row.version)
                 row.compatibility = one.judgement.compatibility.value
@@ -70,6 +73,8 @@ class Preparation:
             if chosen is not None:
                 continue
             words = {"mod": row, "why": one.judgement.why}
+            if one.do is Do.GO_BACK:
+                continue  # it is offered
             if one.verdict is Verdict.BLOCKING:
                 said.append(_("%(mod)s stays, and stands in the way. %(why)s") % words)
             elif one.do is Do.UNHOLD:

@@ -49,11 +49,6 @@ class Finding:
         return self.row.kind == InstalledMod.Kind.FOLDER
 
     @property
-    def goes_back(self) -> bool:
-        """Whether what to update to is older: the installed one was retracted."""
-        return versions.newer(self.row.version, self.judgement.version)
-
-    @property
     def needs_something(self) -> bool:
         """Whether a person should look at it."""
         return self.do is not Do.NOTHING or self.verdict is not Verdict.READY
@@ -275,6 +270,7 @@ def _blocked(judgement: Judgement, lack: judging.Lack) -> Judgement:
         verdict=Verdict.BLOCKING,
         do=Do.INSTALL if lack.missing else Do.REMOVE,
         update=None,
+        back=None,
         missing=lack.missing,
         why=f"{lack.why} {judgement.why}",
     )

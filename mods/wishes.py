@@ -63,6 +63,11 @@ class Wish:
     operation: int | None = None
     start: int | None = None
     game_version: str = ""
+    #: Nobody gets an older version because the installed one was retracted, or a retracted release, without saying so:
+    #: for all of the plan, or for the offers (`plans.Offer.key`) that were ticked.
+    allow_downgrades: bool = False
+    allow_retracted: bool = False
+    agreed: tuple[str, ...] = ()
 
 
 def to_json(wish: Wish) -> dict[str, Any]:
@@ -71,7 +76,8 @@ def to_json(wish: Wish) -> dict[str, Any]:
 
 def from_json(data: dict[str, Any]) -> Wish:
     """Inverse of `to_json`. Raises TypeError or KeyError for what isn't a wish of this version of vsadmin."""
-    return Wish(**{**data, "targets": tuple(Target(**one) for one in data["targets"])})
+    targets = tuple(Target(**one) for one in data["targets"])
+    return Wish(**{**data, "targets": targets, "agreed": tuple(data.get("agreed", ()))})
 
 
 def read_target(text: str, *, moddb_url: str = "https://mods.vintagestory.at") -> Target:

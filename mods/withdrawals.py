@@ -1,4 +1,5 @@
-"""Whether releases that are about to be installed were retracted since the mod database last told of them."""
+"""Whether releases that are about to be installed were retracted: since the mod database last told of them, or while
+nobody had them, so that all we saw is that they are gone from its list."""
 
 import threading
 from collections.abc import Collection
@@ -11,16 +12,18 @@ from vsadmin.lib import logs
 _DEADLINE = 5.0
 
 
-def note(releases: Collection[Release], *, stop: threading.Event | None = None) -> None:
-    """Ask which of these are retracted by now, and store that. Raises DatabaseError.
+def note(releases: Collection[Release], *, stop: threading.Event | None = None) -> bool:
+    """Ask which of these are retracted by now, and store that (in the database alone). Raises DatabaseError.
 
     What the mod database can't be asked about stays as it is known: an outage keeps nobody from files that are at hand.
+    Returns False then.
     """
-    offered = {(one.modid, one.version): one for one in releases if one.modid and not one.withdrawn}
-    if not offered:
-        return
+    unsure = {(one.modid, one.version): one for one in releases if one.modid and not one.retracted}
+    if not unsure:
+        return True
     keys = set()
-    for release, info in _retracted(offered, stop):
+    found, answered = _retracted(unsure, stop)
+    for release, info in found:
         keys.add(release.modid_key)
         Release.objects.filter(pk=release.pk).update(
             retracted=True,
@@ -29,22 +32,25 @@ def note(releases: Collection[Release], *, stop: threading.Event | None = None) 
         )
     if keys:
         status.update(InstalledMod.objects.filter(modid_key__in=keys))
+    return answered
 
 
 def _retracted(
-    offered: dict[tuple[str, str], Release], stop: threading.Event | None
-) -> list[tuple[Release, moddb.InstallInfo]]:
-    found = []
+    unsure: dict[tuple[str, str], Release], stop: threading.Event | None
+) -> tuple[list[tuple[Release, moddb.InstallInfo]], bool]:
+    """Those that are retracted, with what was said; and whether all questions were answered."""
+    found, answered = [], True
     with refresh.client(stop, deadline=_DEADLINE, retries=0) as database:
-        batches, _alone = moddb.batch_pairs(offered, base_url=database.base_url)
+        batches, _alone = moddb.batch_pairs(unsure, base_url=database.base_url)
         for batch in batches:
             try:
                 told = database.install_information(batch, "")
             except moddb.ModDBError as error:
-                logs.event("moddb_retractions_not_asked", ids=len(offered), reason=error.text)
+                logs.event("moddb_retractions_not_asked", ids=len(unsure), reason=error.text)
+                answered = False
                 break
             for pair in batch:
-                info, release = told.get(pair[0].lower()), offered.get(pair)
+                info, release = told.get(pair[0].lower()), unsure.get(pair)
                 if release is not None and info is not None and info.retracted:
                     found.append((release, info))
-    return found
+    return found, answered

@@ -217,10 +217,10 @@ def todo_words(finding: Finding) -> str:
     match finding.do:
         case Do.UPDATE if finding.by_hand:
             return _("update to %s by hand: it is a folder") % version
-        case Do.UPDATE if finding.goes_back:
-            return _("go back to %s") % version
         case Do.UPDATE:
             return _("update to %s") % version
+        case Do.GO_BACK if finding.judgement.back is not None:
+            return _("go back to %s, if you want it") % finding.judgement.back.version
         case Do.HOLD:
             return _("hold until then")
         case Do.UNHOLD:
@@ -245,6 +245,9 @@ def _choices(request: HttpRequest, finding: Finding) -> list[tuple[str, str]]:
     if finding.judgement.prerelease and not finding.by_hand and user.has_perm(rights.UPDATE):
         version = finding.judgement.prerelease
         found.append((f"take-{version}", _("take the prerelease %s") % version))
+    if finding.judgement.back is not None and not finding.by_hand and user.has_perm(rights.UPDATE):
+        version = finding.judgement.back.version
+        found.append((f"take-{version}", _("go back to %s") % version))
     if row.enabled and user.has_perm(rights.TOGGLE):
         found.append(("disable", _("disable it")))
     if not finding.by_hand and user.has_perm(rights.REMOVE):

@@ -60,7 +60,11 @@ NEAR = offer("1.5.0", "1.22.0-rc.1")
         (Case("1.0.0", [offer("1.0.0", "1.22.0", retracted=True)], retracted=True), BLOCKED, Do.REPLACE, ""),
         (Case("1.0.0", [offer("1.0.0", "1.22.0", retracted=True), NEW], retracted=True), READY, Do.UPDATE, "2.0.0"),
         (Case("2.0.0", [offer("2.0.0", "1.22.0", retracted=True), offer("1.9.0", "1.22.0")], retracted=True),
-         READY, Do.UPDATE, "1.9.0"),
+         BLOCKED, Do.GO_BACK, ""),
+        (Case("2.0.0", [offer("2.0.0", "1.22.0", retracted=True), offer("1.9.0", "1.22.0")], retracted=True,
+              is_held=True), BLOCKED, Do.REPLACE, ""),
+        (Case("2.0.0", [offer("2.0.0", "1.22.0", retracted=True), offer("1.9.0", "1.22.0")], retracted=True,
+              is_loaded=False), READY, Do.NOTHING, ""),
         # gone: it may run on, but nobody vouches for it
         (Case("1.0.0", [offer("1.0.0", "1.22.0", retracted=True)], is_gone=True), UNSURE, Do.NOTHING, ""),
         (Case("1.0.0", [offer("1.0.0", "1.21.5", retracted=True), NEW], is_gone=True), READY, Do.UPDATE, "2.0.0"),
@@ -133,7 +137,7 @@ def test_what_holds_for_any(case: Case, game_version: str) -> None:
     assert (found.do is Do.UPDATE) == (found.update is not None)
     if found.update is not None:
         assert not found.update.retracted
-        assert case.retracted or versions.newer(found.version, case.version)
+        assert versions.newer(found.version, case.version)
         assert not case.is_held
         fit = versions.compatibility(found.update.game_versions, game_version)
         assert fit is not versions.Compatibility.INCOMPATIBLE
@@ -142,7 +146,8 @@ def test_what_holds_for_any(case: Case, game_version: str) -> None:
     if found.verdict is BLOCKED:
         assert case.is_loaded
         assert case.counts
-        assert found.do in {Do.REPLACE, Do.REMOVE, Do.UNHOLD}
+        assert found.do in {Do.REPLACE, Do.REMOVE, Do.UNHOLD, Do.GO_BACK}
+    assert found.do is not Do.GO_BACK or (found.back and case.retracted and not found.back.retracted)
 
 
 def standing(key: str, verdict: Verdict = READY, version: str = "1.0.0", best: str = "", **needs: str) -> Standing:

@@ -105,16 +105,25 @@ def test_the_mod_folder_is_gone(world: World) -> None:
 def test_what_was_so_when_it_was_planned_is_no_difference(world: World) -> None:
     Hold.objects.create(server=world.server, modid="a", modid_key="a")
     operation = planned(world, kind="roll_back")
-    Release.objects.update(retracted=True)  # a roll-back names the version
+    Release.objects.update(gone_since=timezone.now())  # a roll-back names the version
     assert operations.run(operation.pk).message == "3 of 3 done."
 
 
-def test_a_retracted_version_that_was_asked_for_by_name(world: World) -> None:
-    operation = planned(world)
-    wish = {**operation.wish, "targets": [{"modid": "a", "version": "1.1.0"}]}
-    Operation.objects.update(wish=wish)
+@pytest.mark.parametrize(
+    ("said", "done"),
+    [
+        ({"agreed": ["a@1.1.0"]}, 3),
+        ({"allow_retracted": True}, 3),
+        ({"agreed": ["a@1.0.0"]}, 0),
+        ({"allow_downgrades": True}, 0),
+        ({"targets": [{"modid": "a", "version": "1.1.0"}]}, 0),
+    ],
+)
+def test_a_retracted_release_takes_a_yes_of_its_own(world: World, said: dict[str, Any], done: int) -> None:
+    operation = planned(world, kind="roll_back")
+    Operation.objects.update(wish={**operation.wish, **said})
     Release.objects.update(retracted=True)
-    assert operations.run(operation.pk).message == "3 of 3 done."
+    assert f"{done} of 3 done." in operations.run(operation.pk).message
 
 
 def test_a_mod_folder_that_the_server_no_longer_uses(world: World) -> None:

@@ -94,7 +94,7 @@ def test_of_a_kept_copy_it_is_said_what_the_mod_database_says_of_its_version(
     stage.ready()
     Release.objects.filter(version="1.0.0").update(retracted=True, retraction_reason="Eats worlds.")
     kept_copy(stage, monkeypatch, bad)
-    step = stage.plan("roll_back", "one@1.0.0").steps[0]
+    step = stage.plan("roll_back", "one@1.0.0", allow_retracted=True).steps[0]
     assert step.compatibility == "incompatible"
     assert "This release was retracted: Eats worlds." in step.notes
     assert "Not made for 1.21.5: it names 1.19.0." in step.notes

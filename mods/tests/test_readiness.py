@@ -196,8 +196,10 @@ def test_back_to_an_older_one_is_called_so() -> None:
     make_release(known("bad", ("1.0.0", "1.22.0")), "1.1.0", game_versions=["1.22.0"], retracted=True)
     install(server, "bad", "1.1.0", file_name="bad.zip")
     status.update(InstalledMod.objects.all())
-    assert in_short(server) == {"bad.zip": ("ready", "update", "1.0.0")}
-    assert judged(server)["bad.zip"].goes_back
+    assert in_short(server) == {"bad.zip": ("blocking", "go_back", "")}
+    back = judged(server)["bad.zip"].judgement.back
+    assert back
+    assert back.version == "1.0.0"
 
 
 def test_three_queries_however_many() -> None:
