@@ -60,6 +60,23 @@ def confirm(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 @require_POST
+def agree(request: HttpRequest, pk: int) -> HttpResponse:
+    """Plan it again, with what was ticked of its offers."""
+    operation, _wish = _asked(request, pk)
+    if operation.plan and plan_page.read_plan(operation) is None:
+        messages.error(request, _("Another version of vsadmin made this plan. Plan it again."))
+        return _to(operation)
+    try:
+        operations.agree(operation, request.POST.getlist("agreed"))
+    except operations.NotNow as no:
+        messages.warning(request, str(no))
+        return _to(operation)
+    adminlog.record(request.user, operation, adminlog.CHANGE, _("Ticked what is only done by hand"))
+    operations.plan_in_background(operation)
+    return _to(operation)
+
+
+@require_POST
 def cancel(request: HttpRequest, pk: int) -> HttpResponse:
     """Don't do it; stop after the current step where it runs already."""
     operation, _wish = _asked(request, pk)
@@ -102,4 +119,4 @@ def _to(operation: Operation) -> HttpResponseRedirect:
 
 
 #: By the last part of their addresses.
-VIEWS: dict[str, View] = {"confirm": confirm, "cancel": cancel, "undo": undo, "again": again}
+VIEWS: dict[str, View] = {"confirm": confirm, "agree": agree, "cancel": cancel, "undo": undo, "again": again}

@@ -148,6 +148,7 @@ class OperationAdmin(ReadOnlyAdmin[Operation]):
             "operation": obj,
             "plan": plan,
             "groups": groups,
+            "offers": plan_page.offer_groups(plan) if obj.state == _State.PLANNED else (),
             "together": any(group.is_together for group in groups),
             "counted": plan_page.in_words(step for step, _row in steps),
             "downloads": plan_page.downloads_in_words(plan, sizes.in_words(plan.download_bytes)) if plan else "",

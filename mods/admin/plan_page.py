@@ -93,6 +93,24 @@ def kind_of(step: plans.PlannedStep) -> str:
     return "back" if versions.newer(step.from_version, step.to_version) else "replace"
 
 
+@dataclass(frozen=True)
+class OfferGroup:
+    """What is only done if a person ticks it, of one kind."""
+
+    title: str
+    offers: tuple[plans.Offer, ...]
+
+
+def offer_groups(plan: plans.Plan | None) -> list[OfferGroup]:
+    titles = {
+        plans.OLDER: _("Back to an older version, only if you tick it"),
+        plans.RETRACTED: _("Retracted releases, only if you tick them"),
+    }
+    found = plan.offers if plan else ()
+    groups = [OfferGroup(title, tuple(one for one in found if one.kind == kind)) for kind, title in titles.items()]
+    return [group for group in groups if group.offers]
+
+
 def read_plan(operation: Operation) -> plans.Plan | None:
     """The stored plan; None where there is none, or where another version of vsadmin wrote it."""
     try:

@@ -6,6 +6,7 @@ import time
 from argparse import ArgumentParser
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from typing import Any, ClassVar
 
 from django.core.management.base import CommandError
@@ -35,6 +36,9 @@ POLICY = (
 class ChangeCommand(ServerCommand):
     """A command whose `wish` is planned, shown, asked about and carried out here, in the foreground."""
 
+    #: Whether it can bring files of releases, and so retracted ones; whether it can go back to older ones by itself.
+    brings: ClassVar[bool] = True
+    goes_back: ClassVar[bool] = False
     blank: ClassVar[dict[str, Any]] = {"operation": None, "state": None, "message": "", "plan": None, "steps": []}
     dry_run_help = "only show the plan"
     yes_help = "don't ask, carry the plan out"
@@ -44,6 +48,12 @@ class ChangeCommand(ServerCommand):
         parser.add_argument(
             "--go-on", action="store_true", help="carry out what can be, even where something needed can't be had"
         )
+        if self.goes_back:
+            text = "also go back to an older version if the installed one was retracted and nothing newer fits"
+            parser.add_argument("--allow-downgrades", action="store_true", help=text)
+        if self.brings:
+            text = "also bring releases that were retracted; without it they are left out, and the exit code is 1"
+            parser.add_argument("--allow-retracted", action="store_true", help=text)
 
     def wish(self, server: GameServer, options: dict[str, Any]) -> Wish:
         """What is asked for. Raises CommandError, with exit code 2, for what can't be understood."""
@@ -57,7 +67,11 @@ class ChangeCommand(ServerCommand):
         self._is_quiet = options["json"] and (options["yes"] or options["dry_run"])
         self._words = self.stderr if options["json"] else self.stdout
         try:
-            wish = self.wish(server, options)
+            wish = replace(
+                self.wish(server, options),
+                allow_downgrades=options.get("allow_downgrades", False),
+                allow_retracted=options.get("allow_retracted", False),
+            )
         except operations.NotNow as error:
             raise CommandError(str(error), returncode=FAILURE) from None
         if not (options["yes"] or options["dry_run"] or can_ask()):
@@ -127,6 +141,7 @@ class ModsCommand(ChangeCommand):
     """A change to mods that are installed: `kind` says which."""
 
     kind: ClassVar[Operation.Kind]
+    brings = False
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         super().add_arguments(parser)
@@ -145,8 +160,9 @@ def _before_asking(operation: Operation, plan: Plan | None, options: dict[str, A
     if operation.is_over or plan is None:
         return operation.message or "The plan couldn't be made.", FAILURE
     if not plan.may_run:
-        return planwords.refusal(plan), FAILURE
-    if options["dry_run"] and plan.lost:
+        only_older = not (plan.unmet or plan.obstacles) and all(one.kind == plans.OLDER for one in plan.offers)
+        return planwords.refusal(plan), 0 if only_older else FAILURE
+    if options["dry_run"] and (plan.lost or plans.RETRACTED in {one.kind for one in plan.offers}):
         return "Nothing was changed: this was a dry run. Not all of it can be fetched: see what is left alone.", FAILURE
     if options["dry_run"]:
         return "Nothing was changed: this was a dry run.", 0
@@ -210,9 +226,10 @@ def _restart(operation: Operation) -> str:
 
 
 def _lost(operation: Operation) -> str:
-    """What was asked for and couldn't be fetched when the plan was made, one a line."""
+    """What was asked for and isn't in the plan, one a line: it couldn't be fetched, or was retracted."""
     plan = plans.plan_from_json(operation.plan) if operation.plan else Plan()
-    return "\n".join(f"  - not done: {one}" for one in plan.lost)
+    retracted = [planwords.offer(one) for one in plan.offers if one.kind == plans.RETRACTED]
+    return "\n".join(f"  - not done: {one}" for one in (*plan.lost, *retracted))
 
 
 def _steps_left(operation: Operation) -> str:

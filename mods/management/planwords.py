@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 
 from cache.wording import size
+from mods import plans
 from mods.models import Step
 from mods.plans import Plan, PlannedStep
 from vsadmin.lib.plaintext import one_line
@@ -20,6 +21,8 @@ def lines(plan: Plan) -> Iterator[str]:
         yield from _step(number, step)
     yield from _list("Left alone:", plan.left_alone)
     yield from _list("To know:", plan.warnings)
+    yield from _list("Older versions, only with --allow-downgrades:", _offers(plan, plans.OLDER))
+    yield from _list("Retracted, only with --allow-retracted:", _offers(plan, plans.RETRACTED))
     yield from _list("Can't be had:", [unmet.text for unmet in plan.unmet])
     yield from _list("In the way:", plan.obstacles)
     if plan.steps:
@@ -31,12 +34,24 @@ def refusal(plan: Plan) -> str:
     """Why this plan may not run, and what to do."""
     if plan.obstacles:
         return "Nothing was changed: see what is in the way above, and ask again when it is mended."
+    if not plan.steps and plan.offers and not plan.unmet:
+        return "Nothing was changed: all that could be done needs a yes of its own, see above."
     if not plan.steps:
         return "Nothing was changed, since nothing of it can be had: see above."
     return (
         "Nothing was changed, since not all of it can be had: see above. With --go-on the rest is carried out all "
         "the same."
     )
+
+
+def offer(one: plans.Offer) -> str:
+    """In a few words: "Carry On 1.1.0 -> 1.0.0: 1.1.0 was retracted: it eats worlds."."""
+    way = f"{one.from_version} -> {one.to_version}" if one.from_version else one.to_version
+    return one_line(f"{one.name} {way}: {one.why}")
+
+
+def _offers(plan: Plan, kind: str) -> list[str]:
+    return [offer(one) for one in plan.offers if one.kind == kind]
 
 
 def what(action: str, name: str, from_version: str, to_version: str) -> str:

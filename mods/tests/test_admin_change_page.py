@@ -11,7 +11,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from mods.models import GameServer, Operation, Step
-from mods.plans import Plan, PlannedStep, Unmet
+from mods.plans import OLDER, RETRACTED, Offer, Plan, PlannedStep, Unmet
 from mods.tests.change_rows import make_change, make_kept, make_step, new, old, replace
 from mods.tests.rows import make_mod, make_release, make_server
 
@@ -104,6 +104,34 @@ def test_unmet_needs_ask_for_a_tick(admin_client: Client, server: GameServer) ->
     admin_client.post(f"{LIST}{change.pk}/confirm/", {"go_on": "yes"})
     change.refresh_from_db()
     assert change.state == "queued"
+
+
+def test_what_needs_a_tick_is_apart_and_unticked(admin_client: Client, server: GameServer) -> None:
+    offers = (
+        Offer(OLDER, "one", "One", "0.6.0", "0.5.1", "0.6.0 was retracted: keep it until 0.7."),
+        Offer(RETRACTED, "two", "Two", "", "1.0.0", "1.0.0 was retracted: it eats chests."),
+    )
+    change = make_change(server, plan=Plan(steps=(replace("alpha"),), offers=offers))
+    html = page(admin_client, change)
+    assert "Back to an older version, only if you tick it One 0.6.0 → to 0.5.1 0.6.0 was retracted: keep" in words(html)
+    assert "Retracted releases, only if you tick them Two 1.0.0 1.0.0 was retracted: it eats chests." in words(html)
+    assert html.count('type="checkbox" name="agreed"') == 2
+    assert " checked" not in html.partition("Back to an older")[2].partition("What will be done")[0]
+    assert "1 update." in words(html)
+    nothing = admin_client.post(f"{LIST}{change.pk}/agree/", follow=True)
+    assert "Nothing was ticked" in nothing.text
+    admin_client.post(f"{LIST}{change.pk}/agree/", {"agreed": ["one@0.5.1", "x@1"]})
+    change.refresh_from_db()
+    assert (change.state, change.wish["agreed"]) == ("planning", ["one@0.5.1"])
+
+
+def test_a_plan_of_ticks_alone_can_be_put_away(admin_client: Client, server: GameServer) -> None:
+    offers = (Offer(OLDER, "one", "One", "0.6.0", "0.5.1", "0.6.0 was retracted."),)
+    text = page(admin_client, make_change(server, plan=Plan(offers=offers)))
+    assert "Plan again with what is ticked" in text
+    assert "Put it away" in text
+    assert "Nothing can be done of it" not in text
+    assert "Do it" not in text
 
 
 def test_an_obstacle_shows_its_command_and_no_button(admin_client: Client, server: GameServer) -> None:

@@ -129,6 +129,49 @@ def test_it_says_that_the_server_needs_a_restart(public: ServerDir) -> None:
     assert "\x1b" not in out
 
 
+@pytest.fixture
+def retracted(public: ServerDir, database: ModDatabase) -> ServerDir:
+    """alpha 1.2.0 is installed, and was retracted."""
+    (public.mods / "alpha.zip").unlink()
+    public.add_zip("alpha.zip", modid="alpha", name="Alpha", version="1.2.0")
+    bad = next(one for one in database.store.releases_of("alpha") if one.version == "1.2.0")
+    database.retract(bad, "Keep it.")
+    inventory.scan_all()
+    refresh.refresh()
+    return public
+
+
+def test_an_update_of_all_never_goes_back_unasked(retracted: ServerDir) -> None:
+    code, out, err = run("update_mods", "--all", "--yes")
+    assert (code, err) == (0, "")
+    assert "Older versions, only with --allow-downgrades:\n  - Alpha 1.2.0 -> 1.1.0: 1.2.0 was retracted: Keep" in out
+    assert "alpha.zip" in files(retracted)
+    code, out, _err = run("update_mods", "--all", "--yes", "--allow-downgrades")
+    assert code == 0
+    assert "1. replace Alpha 1.2.0 -> 1.1.0, " in out
+    assert "alpha_1.1.0.zip" in files(retracted)
+
+
+def test_a_retracted_release_takes_an_option(retracted: ServerDir) -> None:
+    run("update_mods", "--all", "--yes", "--allow-downgrades")
+    for command in (["rollback_mod", "alpha", "1.2.0"], ["install_mod", "alpha@1.2.0"]):
+        code, out, err = run(*command, "--yes")
+        assert code == 1
+        assert "Retracted, only with --allow-retracted:\n  - Alpha 1.1.0 -> 1.2.0: 1.2.0 was retracted: Keep it." in out
+        assert "needs a yes of its own" in err
+    assert run("rollback_mod", "alpha", "1.2.0", "--yes", "--allow-retracted")[0] == 0
+    assert "alpha_1.2.0.zip" in files(retracted)
+
+
+def test_what_is_left_out_as_retracted_is_no_success(retracted: ServerDir, tmp_path: Path) -> None:
+    wanted = tmp_path / "list.txt"
+    wanted.write_text("alpha@1.2.0\ngamma@1.3.0\n")
+    run("update_mods", "--all", "--yes", "--allow-downgrades")
+    code, _out, err = run("import_mods", str(wanted), "--yes")
+    assert (code, files(retracted)) == (1, ["alpha_1.1.0.zip", "gamma_1.3.0.zip", "homemade.zip"])
+    assert "not done: Alpha 1.1.0 -> 1.2.0: 1.2.0 was retracted: Keep it." in err
+
+
 def test_a_dry_run_only_shows(public: ServerDir) -> None:
     before = files(public)
     code, out, _err = run("update_mods", "--all", "--dry-run")

@@ -153,6 +153,30 @@ def test_the_table_is_for_reading(two_servers: None) -> None:
     assert out.endswith("4 mods\n")
 
 
+def test_why_something_newer_is_not_recommended(two_servers: None, mod_database: ModDatabase) -> None:
+    public, *_others = listed("--server", "Public")
+    assert (public["newer"], public["newer_why"], public["back_to"], public["retraction_reason"]) == (None,) * 4
+    testing = listed("--server", "Testing")[0]
+    assert (testing["newer"], testing["newer_why"]) == ("1.1.0", "1.1.0 isn't listed for 1.20.4.")
+    assert "> Testing: alpha: 1.1.0 isn't listed for 1.20.4.\n" in run("list_mods")[0]
+
+
+def test_what_can_go_back_is_no_update(public: ServerDir, mod_database: ModDatabase) -> None:
+    alpha = mod_database.add_mod(name="Alpha", modids=["alpha"])
+    mod_database.add_release(alpha, "alpha", "1.0.0", game_versions=["1.21.5"])
+    bad = mod_database.add_release(alpha, "alpha", "1.1.0", game_versions=["1.21.5"])
+    public.add_zip("alpha.zip", modid="alpha", version="1.1.0")
+    mod_database.retract(bad, "Keep it until 1.2.")
+    inventory.scan_all()
+    refresh.refresh()
+    (mod,) = listed()
+    assert (mod["outdated"], mod["recommended"], mod["retracted"]) == (False, None, True)
+    assert (mod["back_to"], mod["retraction_reason"]) == ("1.0.0", "Keep it until 1.2.")
+    assert listed("--outdated") == []
+    out = run("list_mods")[0]
+    assert "< Public: alpha: 1.1.0 was retracted: Keep it until 1.2.\n  It can go back to 1.0.0: update_mods" in out
+
+
 def test_a_hostile_name_does_not_reach_the_terminal(public: ServerDir) -> None:
     public.add_zip("evil\x1b[2J.zip", modid="evil")
     inventory.scan_all()

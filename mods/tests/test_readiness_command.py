@@ -68,7 +68,8 @@ def test_what_scripts_read() -> None:
     newer = next(one for one in public["mods"] if one["modid"] == "newer")
     assert newer == {
         "file": "newer.zip", "modid": "newer", "name": "Newer", "version": "1.0.0", "enabled": True, "held": False,
-        "state": "ready", "do": "update", "to_version": "2.0.0", "prerelease": None,
+        "state": "ready", "do": "update", "to_version": "2.0.0", "back_to": None,
+        "prerelease": None,
         "why": "2.0.0 names 1.22.0 exactly. 1.0.0 names 1.21.5 only, not the series of 1.22.0.",
     }  # fmt: skip
 

@@ -17,6 +17,7 @@ _LONGEST = 4 * exchange.MAX_LENGTH
 
 
 class Command(ChangeCommand):
+    goes_back = True
     help = (
         "Brings a server in line with a list: JSON from export_mods, or lines of id@version. Mods that the list "
         f"doesn't have stay, unless --remove-others. {POLICY}{EXIT_CODES}"

@@ -12,6 +12,7 @@ from mods.wishes import NotUnderstood, Wish, read_target
 
 
 class Command(ChangeCommand):
+    goes_back = True
     help = (
         "Installs mods and what they need, at the release recommended for the server's game version, or at the one "
         f"named. {POLICY}{EXIT_CODES}"

@@ -4,6 +4,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
+from mods import wording
 from mods.management.common import servers_named
 from mods.models import InstalledMod
 
@@ -45,6 +46,14 @@ class Command(BaseCommand):
         for mod in mods:
             for problem in mod["problems"]:
                 self.stdout.write(f"! {_plain(mod['server'])}: {_plain(mod['file'])}: {_plain(problem)}")
+        for mod in mods:
+            name = f"{_plain(mod['server'])}: {_plain(mod['modid'] or mod['file'])}"
+            if mod["back_to"]:
+                reason = f": {_plain(mod['retraction_reason'])}" if mod["retraction_reason"] else ""
+                self.stdout.write(f"< {name}: {_plain(mod['version'])} was retracted{reason}")
+                self.stdout.write(f"  It can go back to {_plain(mod['back_to'])}: update_mods --allow-downgrades")
+            if mod["newer_why"]:
+                self.stdout.write(f"> {name}: {_plain(mod['newer_why'])}")
         self.stdout.write(f"{len(mods)} mods")
 
 
@@ -66,6 +75,10 @@ def describe(mod: InstalledMod) -> dict[str, Any]:
         "compatibility": mod.compatibility,
         "game_version": mod.server.game_version or None,
         "retracted": mod.retracted,
+        "retraction_reason": mod.retraction_reason or None,
+        "back_to": mod.back_to or None,
+        "newer": mod.newer or None,
+        "newer_why": wording.newer_reason(mod) or None,
         "checked_at": mod.checked_at.isoformat() if mod.checked_at else None,
         "problems": mod.problems,
     }

@@ -64,8 +64,9 @@ class Command(BaseCommand):
 def _todo(one: Finding) -> str:
     match one.do:
         case Do.UPDATE:
-            way = "go back to" if one.goes_back else "update to"
-            return f"{way} {one_line(one.judgement.version)}" + (" by hand: it is a folder" if one.by_hand else "")
+            return f"update to {one_line(one.judgement.version)}" + (" by hand: it is a folder" if one.by_hand else "")
+        case Do.GO_BACK if one.judgement.back is not None:
+            return f"go back to {one_line(one.judgement.back.version)}, replace, disable or remove it"
         case Do.HOLD:
             return "hold it until then"
         case Do.UNHOLD:
@@ -101,6 +102,7 @@ def _described(one: Finding, row: InstalledMod) -> dict[str, Any]:
         "state": one.verdict.value,
         "do": one.do.value,
         "to_version": one.judgement.version or None,
+        "back_to": one.judgement.back.version if one.judgement.back else None,
         "prerelease": one.judgement.prerelease or None,
         "why": one.judgement.why,
     }

@@ -16,9 +16,11 @@ from vsadmin.lib.plaintext import from_html, one_line
 
 
 class Command(ChangeCommand):
+    goes_back = True
     help = (
         "Updates mods to the release recommended for the server's game version, never past it. Held mods are left "
-        f"alone. --dry-run --changelogs shows what would change. {POLICY}{EXIT_CODES}"
+        "alone; a mod whose release was retracted goes back to an older one only with --allow-downgrades. "
+        f"--dry-run --changelogs shows what would change. {POLICY}{EXIT_CODES}"
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
