@@ -60,7 +60,10 @@ def plan(operation: Operation, *, report: Report | None = None, stop: threading.
 def agree(operation: Operation, keys: Collection[str]) -> None:
     """Let the plan be made again with these of its offers (`plans.Offer.key`). It isn't enqueued. Raises NotNow."""
     operation.refresh_from_db()
-    found = plans.plan_from_json(operation.plan) if operation.plan else plans.Plan()
+    try:
+        found = plans.plan_from_json(operation.plan) if operation.plan else plans.Plan()
+    except plans.NotAPlan as error:
+        raise NotNow(str(error)) from None
     chosen = [one.key for one in found.offers if one.key in keys]
     if not chosen:
         raise NotNow(_("Nothing was ticked, so the plan stays as it is."))

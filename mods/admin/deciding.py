@@ -63,9 +63,6 @@ def confirm(request: HttpRequest, pk: int) -> HttpResponse:
 def agree(request: HttpRequest, pk: int) -> HttpResponse:
     """Plan it again, with what was ticked of its offers."""
     operation, _wish = _asked(request, pk)
-    if operation.plan and plan_page.read_plan(operation) is None:
-        messages.error(request, _("Another version of vsadmin made this plan. Plan it again."))
-        return _to(operation)
     try:
         operations.agree(operation, request.POST.getlist("agreed"))
     except operations.NotNow as no:
