@@ -8,6 +8,8 @@ from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from enum import StrEnum
 
+from django.db.models import Count, Q
+
 from mods import moddb, versions
 from mods.models import GameServer, GameVersionFit, ListAnswer, Mod
 
@@ -76,17 +78,21 @@ def judge(mods: Collection[Mod], game_version: str, answers: dict[str, datetime]
     named, broad = exact(game_version), series(game_version)
     if not broad:
         return {mod.pk: Fit.UNKNOWN for mod in mods}
-    said: dict[int, set[str]] = {mod.pk: set() for mod in mods}
-    rows = GameVersionFit.objects.filter(mod__in=list(said), version__in={named, broad, ""})
-    for pk, version in rows.values_list("mod_id", "version"):
-        said[pk].add(version)
-    return {mod.pk: _judge(mod, said[mod.pk], named, broad, answers.get(broad)) for mod in mods}
+    counts = {"exactly": Count("pk", filter=Q(version=named)), "nearly": Count("pk", filter=Q(version__in=(broad, "")))}
+    rows = GameVersionFit.objects.filter(mod__in=[mod.pk for mod in mods]).order_by().values("mod_id")
+    said = {pk: (exactly, nearly) for pk, exactly, nearly in rows.annotate(**counts).values_list("mod_id", *counts)}
+    return {mod.pk: _judge(mod, said.get(mod.pk), answers.get(broad)) for mod in mods}
 
 
-def _judge(mod: Mod, said: set[str], named: str, broad: str, asked_at: datetime | None) -> Fit:
-    if named and named in said:
+def _judge(mod: Mod, said: tuple[int, int] | None, asked_at: datetime | None) -> Fit:
+    """`said`: how many lists and releases name the version exactly, and nearly; None where none says anything of the
+    mod at all: perhaps its releases name no game version."""
+    if said is None:
+        return Fit.UNKNOWN
+    exactly, nearly = said
+    if exactly:
         return Fit.COMPATIBLE
-    if broad in said or "" in said:
+    if nearly:
         return Fit.NOT_VERIFIED
     moments = [moment for moment in (asked_at, mod.fetched_at) if moment is not None]
     # A release that is younger than what we heard may be for it.

@@ -15,11 +15,10 @@ from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from mods import catalogue, fits, rights, wording
+from mods import catalogue, fits, rights
 from mods.admin import catalogue_page, pks
-from mods.admin.catalogue_words import fit_words, logo, type_words
+from mods.admin.catalogue_words import logo, shown_fit, type_words
 from mods.catalogue import Known, Listed, Wanted
-from mods.fits import Fit
 from mods.models import CatalogueEntry, GameServer, Mod
 from vsadmin.lib.modeladmin import ReadOnlyAdmin
 
@@ -200,16 +199,7 @@ class _Found:
 
     def _cards(self, found: Sequence[int]) -> list[Card]:
         listed = catalogue.listed(found, self.server, self.heard)
-        return [Card(one, self._fit(one), logo(one.mod)) for one in listed]
-
-    def _fit(self, one: Listed) -> tuple[str, str, str] | None:
-        if self.server is None:
-            return None
-        if one.installed:
-            row = one.installed[0]
-            words = _("Of the installed version with %s.") % (self.server.game_version or self.server.name)
-            return wording.compatibility_tone(row), row.get_compatibility_display(), words
-        return fit_words(one.fit or Fit.UNKNOWN, self.server.game_version)
+        return [Card(one, shown_fit(one.fit, one.installed, self.server), logo(one.mod)) for one in listed]
 
     def _menus(self) -> list[Menu]:
         wanted = self.wanted

@@ -1,13 +1,15 @@
 """How the catalogue words what is known of a mod."""
 
+from collections.abc import Sequence
+
 from django.conf import settings
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from mods import conf, fits
+from mods import conf, fits, wording
 from mods.fits import Fit
-from mods.models import Mod
+from mods.models import GameServer, InstalledMod, Mod
 from vsadmin.lib.http import origin
 
 _TYPES: dict[str, str | Promise] = {
@@ -34,7 +36,21 @@ def fit_words(fit: Fit, game_version: str) -> tuple[str, str, str]:
             return "calm", _("not verified"), reason % words
         case Fit.INCOMPATIBLE:
             return "bad", _("incompatible"), _("No release names %(version)s or another patch of %(series)s.") % words
-    return "calm", _("not known"), _("The mod database wasn't asked yet what fits %(series)s.") % words
+    return "calm", _("not known"), _("Nothing is known yet of the game versions that its releases name.")
+
+
+def shown_fit(
+    fit: Fit | None, installed: Sequence[InstalledMod], server: GameServer | None
+) -> tuple[str, str, str] | None:
+    """Tone, word and reason as all lists of mods have them: of the installed version where there is one; None without
+    a server."""
+    if server is None:
+        return None
+    if installed:
+        row = installed[0]
+        words = _("Of the installed version with %s.") % (server.game_version or server.name)
+        return wording.compatibility_tone(row), row.get_compatibility_display(), words
+    return fit_words(fit or Fit.UNKNOWN, server.game_version)
 
 
 def logo(mod: Mod) -> str:

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 from django.db.models import Case, IntegerField, Q, QuerySet, Value, When
 
-from mods import versions
+from mods import fits, versions
+from mods.admin.catalogue_words import shown_fit
 from mods.models import GameServer, InstalledMod, Mod, Release
-from mods.versions import Compatibility
 
 SHOWN = 24
 #: Of the mod database's types, the one that is no mod.
@@ -24,9 +24,8 @@ class Found:
     installed: tuple[InstalledMod, ...] = ()
     #: What would be installed, as far as its releases are stored.
     best: Release | None = None
-    compatibility: Compatibility | None = None
-    #: None of the stored releases fits, though some are stored.
-    nothing_fits: bool = False
+    #: Tone, word and reason of its compatibility, as the catalogue has them; None without a server.
+    fit: tuple[str, str, str] | None = None
 
     @property
     def is_up_to_date(self) -> bool:
@@ -51,7 +50,7 @@ class _Offer:
 
 
 def search(text: str, server: GameServer | None) -> tuple[list[Found], bool]:
-    """The mods that fit best, and whether there are more; without a text those that are trending. Four queries."""
+    """The mods that fit best, and whether there are more; without a text those that are trending. Six queries."""
     mods = list(_matching(text.strip())[: SHOWN + 1])
     return _with_server(mods[:SHOWN], server), len(mods) > SHOWN
 
@@ -84,11 +83,14 @@ def _with_server(mods: list[Mod], server: GameServer | None) -> list[Found]:
     here: dict[str, list[InstalledMod]] = {}
     if server is not None:
         keys = {key for keys in ids.values() for key in keys}
-        rows = InstalledMod.objects.filter(server=server, modid_key__in=keys).only("modid_key", "version", "name")
+        rows = InstalledMod.objects.filter(server=server, modid_key__in=keys).only(
+            "modid_key", "version", "name", "compatibility"
+        )
         for row in rows:
             here.setdefault(row.modid_key, []).append(row)
     offers = _offers(mods)
-    return [_found(mod, ids[mod.pk], here, offers.get(mod.pk, []), server) for mod in mods]
+    judged = fits.judge(mods, server.game_version, fits.answered()) if server is not None else {}
+    return [_found(mod, ids[mod.pk], here, offers.get(mod.pk, []), server, judged.get(mod.pk)) for mod in mods]
 
 
 def _offers(mods: Iterable[Mod]) -> dict[int, list[_Offer]]:
@@ -108,12 +110,10 @@ def _found(
     here: dict[str, list[InstalledMod]],
     offers: list[_Offer],
     server: GameServer | None,
+    fit: fits.Fit | None,
 ) -> Found:
     installed = tuple(row for key in modids for row in here.get(key, ()))
-    if server is None or not server.game_version or not offers:
-        return Found(mod, modids, installed)
-    best = versions.recommended(offers, server.game_version, installed="", installed_retracted=False)
-    if best is None:
-        return Found(mod, modids, installed, nothing_fits=True)
-    fits = versions.compatibility(best.game_versions, server.game_version)
-    return Found(mod, modids, installed, best.release, fits)
+    best = None
+    if server is not None:
+        best = versions.recommended(offers, server.game_version, installed="", installed_retracted=False)
+    return Found(mod, modids, installed, best.release if best else None, shown_fit(fit, installed, server))
