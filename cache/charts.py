@@ -29,7 +29,7 @@ class Bar:
 
 @dataclass(frozen=True)
 class Chart:
-    """A chart: its bars, what its upper edge stands for, and in `summary` what it shows, in words."""
+    """A chart: its bars, what its upper edge stands for ("": nothing), and in `summary` what it shows, in words."""
 
     bars: list[Bar]
     top: str
@@ -48,15 +48,15 @@ def sizes(days: Sequence[Day], limit_bytes: int) -> Chart:
     """The cache's size at each day's end. The limit is drawn once a quarter of it was in use."""
     largest = max(day.size_bytes for day in days)
     with_limit = bool(limit_bytes) and largest * 4 >= limit_bytes
-    top = max(largest, limit_bytes if with_limit else 0, 1)
-    values = [(day.day, day.size_bytes / top, wording.size(day.size_bytes)) for day in days]
+    top = max(largest, limit_bytes if with_limit else 0)
+    values = [(day.day, day.size_bytes / (top or 1), wording.size(day.size_bytes)) for day in days]
     summary = _("Size by day: %(first)s at first, %(last)s now, %(most)s at most.") % {
         "first": wording.size(days[0].size_bytes),
         "last": wording.size(days[-1].size_bytes),
         "most": wording.size(largest),
     }
     limit_y = HEIGHT - round(limit_bytes / top * (HEIGHT - 2)) if with_limit else None
-    return _chart(values, wording.size(top), summary, limit_y)
+    return _chart(values, wording.size(top) if top else "", summary, limit_y)
 
 
 def hit_rates(days: Sequence[Day]) -> Chart:

@@ -36,6 +36,7 @@ class TargetForm(forms.ModelForm[Target]):
     class Meta:
         model = Target
         fields = ("name", "form", "address", "kinds", "active")
+        error_messages = {"name": {"unique": gettext_lazy("Another target has this name already. Choose another one.")}}
         widgets = {"name": forms.TextInput(attrs={"autocomplete": "off", "class": "vTextField"})}
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

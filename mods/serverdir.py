@@ -73,7 +73,7 @@ def check(path: Path) -> None:
         if not stat.S_ISDIR(mode):
             raise Unusable(
                 _("%s is a file, not a folder.") % path,
-                _("Give the data folder that holds the server's Mods folder."),
+                _perhaps_its_parent(path) or _("Give the data folder that holds the server's Mods folder."),
             )
         names = {entry.name for entry in os.scandir(path)}
     except FileNotFoundError:
@@ -92,12 +92,20 @@ def check(path: Path) -> None:
         hint = (
             _("Perhaps it is %s?") % (path / inside[0])
             if inside
-            else _("Start the server once, so that it makes them.")
+            else _perhaps_its_parent(path) or _("Start the server once, so that it makes them.")
         )
         raise Unusable(
             _("%s has neither a Mods folder nor a serverconfig.json: it isn't a server's data folder.") % path,
             hint,
         )
+
+
+def _perhaps_its_parent(path: Path) -> str:
+    """A question for whoever named what a data folder holds instead of the folder; "" if it isn't that."""
+    holds = {"mods", "modsbyserver", "modconfig", "logs", "saves", "serverconfig.json"}
+    if path.name.lower() not in holds or not (path.parent / "Mods").is_dir():
+        return ""
+    return _("Perhaps it is %s?") % path.parent
 
 
 def read(path: Path) -> ServerFolder:

@@ -1,5 +1,6 @@
 """What needs a person, in words, each with the button that does something about it."""
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -276,10 +277,11 @@ def _names(rows: list[InstalledMod], state: str, count: int) -> str:
 
 
 def _listed(names: list[str], count: int) -> str:
-    """The first of so many names; each once, since a mod may be on several servers."""
+    """The first of so many names; one that several have, since a mod may be on several servers, with how many."""
     more = count - len(names)
     rest = [ngettext("and %d more", "and %d more", more) % more] if more else []
-    return " · ".join([*dict.fromkeys(names), *rest])
+    found = [name if n == 1 else f"{name} (×{n})" for name, n in Counter(names).items()]
+    return " · ".join([*found, *rest])
 
 
 def _restart(server: GameServer, difference: starts.Difference) -> Todo:

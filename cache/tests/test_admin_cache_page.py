@@ -254,7 +254,11 @@ def test_bars_follow_the_values() -> None:
     assert chart.summary == "Size by day: 0 bytes at first, 100 MiB now, 100 MiB at most."
     small = charts.sizes(days((MIB, None), (2 * MIB, None)), 500 * MIB)
     assert (small.limit_y, small.top) == (None, "2 MiB"), "a nearly empty cache still shows something"
-    assert charts.sizes(days((0, None)), 0).bars[0].height <= 1
+    empty = charts.sizes(days((0, None)), 0)
+    assert empty.bars[0].height <= 1
+    assert empty.top == "", "an axis up to 1 byte says nothing"
+    assert charts.sizes(days((0, None)), 500 * MIB).top == ""
+    assert charts.sizes(days((1, None)), 0).top == "1 byte"
 
 
 def test_a_day_without_requests_has_no_bar() -> None:

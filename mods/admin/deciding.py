@@ -84,9 +84,7 @@ def cancel(request: HttpRequest, pk: int) -> HttpResponse:
         return _to(operation)
     adminlog.record(request.user, operation, adminlog.CHANGE, _("Cancelled it"))
     operation.refresh_from_db()
-    if operation.is_over:
-        messages.info(request, _("Cancelled. Nothing was changed."))
-    else:
+    if not operation.is_over:  # else its page says so
         messages.info(request, _("It stops after its current step."))
     return _to(operation)
 

@@ -7,6 +7,7 @@ from django import forms
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from mods import looking, serverdir, versions
 from mods.models import GameServer
@@ -22,6 +23,10 @@ class GameServerForm(forms.ModelForm[GameServer]):
     class Meta:
         model = GameServer
         fields = ("name", "data_dir", "game_version_by_hand", "restart_note")
+        error_messages = {
+            "name": {"unique": gettext_lazy("Another server has this name already. Choose another one.")},
+            "data_dir": {"unique": gettext_lazy("Another server has this folder already.")},
+        }
         widgets = {
             "name": forms.TextInput(attrs={"autocomplete": "off"}),
             "data_dir": forms.TextInput(
@@ -52,6 +57,9 @@ class GameServerForm(forms.ModelForm[GameServer]):
             if self.instance.pk and str(place) == self.instance.data_dir:
                 return str(place)  # an unreachable server can still be renamed
             self.found = looking.read(place)
+            other = GameServer.objects.exclude(pk=self.instance.pk).filter(data_dir=str(place)).first()
+            if other is not None:
+                raise forms.ValidationError(_("%s has this folder already.") % other.name)
         except serverdir.Unusable as error:
             raise _refused(error) from None
         return str(place)

@@ -145,7 +145,10 @@ def test_an_obstacle_shows_its_command_and_no_button(admin_client: Client, serve
 
 
 def test_a_plan_without_steps(admin_client: Client, server: GameServer) -> None:
-    text = page(admin_client, make_change(server, plan=Plan(unmet=(Unmet("missing", "x", "x is nowhere."),))))
+    unmet = (Unmet("missing", "arrivalquiz", "arrivalquiz is nowhere."), Unmet("missing", "x", "It is nowhere."))
+    text = page(admin_client, make_change(server, plan=Plan(unmet=unmet)))
+    assert text.count("arrivalquiz") == 1
+    assert "<code>x</code>" in text
     assert "Nothing can be done of it" in text
     assert "Do it" not in text
     done = page(admin_client, make_change(server, state="done", plan=Plan(left_alone=("Alpha is up to date.",))))
@@ -203,7 +206,9 @@ def test_cancelling_says_when_it_stops(admin_client: Client, server: GameServer)
     assert "It stops after its current step." in admin_client.post(f"{LIST}{running.pk}/cancel/", follow=True).text
     assert "Stopping after the current step" in page(admin_client, running)
     waiting = make_change(server, state="queued")
-    assert "Cancelled. Nothing was changed." in admin_client.post(f"{LIST}{waiting.pk}/cancel/", follow=True).text
+    text = admin_client.post(f"{LIST}{waiting.pk}/cancel/", follow=True).text.partition("<main")[2]
+    assert "It was cancelled before anything was changed." in text
+    assert text.lower().count("cancelled") == 2, "the tag and the sentence"
     again = admin_client.post(f"{LIST}{waiting.pk}/cancel/", follow=True)
     assert "It is over already" in again.text
 

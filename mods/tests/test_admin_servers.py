@@ -55,7 +55,6 @@ def test_the_path_is_made_whole(
         ("/nowhere/at/all", "There is no folder /nowhere/at/all."),
         ("~nobodyatall/x", "Write the whole path"),
         ("/etc/hostname", "is a file, not a folder."),
-        ("/nul\0", "Null characters are not allowed."),
     ],
 )
 def test_a_folder_that_cannot_serve(admin_client: Client, given: str, said: str) -> None:
@@ -66,6 +65,24 @@ def test_a_folder_that_cannot_serve(admin_client: Client, given: str, said: str)
 def test_a_folder_of_another_kind_names_the_remedy(admin_client: Client, server_dir: Callable[..., ServerDir]) -> None:
     folder = server_dir()
     assert f"Perhaps it is {folder.path}?" in add(admin_client, folder.path.parent)
+
+
+@pytest.mark.parametrize("inside", ["Mods", "Logs", "serverconfig.json"])
+def test_what_a_data_folder_holds_names_the_folder(
+    inside: str, admin_client: Client, server_dir: Callable[..., ServerDir]
+) -> None:
+    folder = server_dir()
+    assert f"Perhaps it is {folder.path}?" in add(admin_client, folder.path / inside)
+    (folder.path / "elsewhere").mkdir()
+    assert "Perhaps" not in add(admin_client, folder.path / "elsewhere")
+    lone = folder.path / "elsewhere" / "Logs"
+    lone.mkdir()
+    assert "Perhaps" not in add(admin_client, lone), "what holds it is no data folder"
+
+
+def test_a_name_twice(admin_client: Client, server_dir: Callable[..., ServerDir]) -> None:
+    add(admin_client, server_dir().path)
+    assert "Another server has this name already." in add(admin_client, server_dir("other").path)
 
 
 def test_a_locked_folder_names_the_command(admin_client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -80,7 +97,7 @@ def test_a_locked_folder_names_the_command(admin_client: Client, monkeypatch: py
 def test_a_folder_twice(admin_client: Client, server_dir: Callable[..., ServerDir]) -> None:
     folder = server_dir().path
     add(admin_client, folder)
-    assert "already exists" in add(admin_client, folder, name="Again")
+    assert "Public has this folder already." in add(admin_client, folder, name="Again")
     assert "Public has this folder already." in admin_client.get(LOOK, {"data_dir": str(folder)}).text
 
 
@@ -88,6 +105,13 @@ def test_a_folder_twice(admin_client: Client, server_dir: Callable[..., ServerDi
 def test_a_version_by_hand(admin_client: Client, server_dir: Callable[..., ServerDir], given: str, stored: str) -> None:
     add(admin_client, server_dir().path, version=given)
     assert GameServer.objects.get().game_version_by_hand == stored
+
+
+def test_a_version_by_hand_is_said_to_be_one(admin_client: Client) -> None:
+    server = make_server(game_version_by_hand="1.21.5", game_version_source="set by hand")
+    assert "from set by hand" not in admin_client.get(f"/admin/mods/gameserver/{server.pk}/change/").text
+    GameServer.objects.update(game_version_by_hand="", game_version_source="/srv/Logs/server-main.log")
+    assert "from /srv/Logs/server-main.log" in admin_client.get(f"/admin/mods/gameserver/{server.pk}/change/").text
 
 
 def test_a_version_that_is_none(admin_client: Client, server_dir: Callable[..., ServerDir]) -> None:

@@ -126,6 +126,8 @@ def test_an_unreachable_mod_database(admin_client: Client) -> None:
     refreshed(60, RefreshRun.State.FAILED, alpha="It didn't <answer>.")
     text = page(admin_client)
     assert "<h1>One thing needs you</h1>" in text
+    assert "The check failed <" in text
+    assert "Checked <" not in text
     assert since.started_at.isoformat() in text.partition("Mod database unreachable")[2].partition("</article>")[0]
     assert "nothing was lost" in text
     assert "It didn't &lt;answer&gt;." in text
