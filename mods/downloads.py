@@ -8,6 +8,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
+from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.db import DatabaseError
@@ -18,7 +19,7 @@ from cache.sources import Arriving
 from cache.store import FetchError, OnBytes, fetch
 from mods import conf, modinfo, news
 from mods.models import Release
-from vsadmin.lib.http import Client
+from vsadmin.lib.http import Client, HttpError, origin
 
 #: Seconds for one download, from asking to the last byte.
 DEADLINE = 900.0
@@ -110,6 +111,10 @@ def _address(release: Release) -> str:
 
 
 def _in_our_words(error: FetchError, release: Release) -> FetchError:
+    if error.status is not None and (host := _file_host(error)):
+        words = {"release": release, "host": host, "status": error.status}
+        text = _("The file host %(host)s doesn't give out the file of %(release)s: it answered %(status)d.") % words
+        return FetchError(f"{text} {_('Try again later, or choose another version.')}", "source", status=error.status)
     if error.status == 410:
         text = _("%s was retracted: the mod database no longer gives it out. Choose another version.") % release
         return FetchError(text, "source", status=410)
@@ -117,6 +122,15 @@ def _in_our_words(error: FetchError, release: Release) -> FetchError:
         text = _("The mod database no longer has the file of %s. Choose another version.") % release
         return FetchError(text, "source", status=404)
     return error
+
+
+def _file_host(error: FetchError) -> str:
+    """The host that gave the status, if it isn't the mod database; else ""."""
+    failed = error.__cause__
+    address = failed.url if isinstance(failed, HttpError) else ""
+    if not address or origin(address) == origin(conf.MODDB_URL.get()):
+        return ""
+    return urlsplit(address).hostname or ""
 
 
 def _check_for(release: Release, kind: str) -> Callable[[Path], None]:

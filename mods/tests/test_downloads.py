@@ -166,6 +166,18 @@ def test_retracted_and_gone_releases_are_told_in_plain_words(release: MakeReleas
     assert "no longer has the file" in refusal(ours).text
 
 
+def test_a_file_host_that_lacks_the_file_is_not_the_mod_database(release: MakeRelease, database: ModDatabase) -> None:
+    ours, _theirs = release()
+    database.fault("/files", "404")
+    told = refusal(ours)
+    assert told.status == 404
+    assert "The file host 127.0.0.1 doesn't give out the file of carry 1.2.0: it answered 404." in told.text
+    assert "mod database" not in told.text
+    ours.retracted, ours.file_url = True, f"{database.file_origin}/files/none.zip"
+    database.clear_faults()
+    assert "The file host" in refusal(ours).text
+
+
 @pytest.mark.parametrize("fault", ["cut", "truncated", "refuse", "500_html", "200_html", "garbage", "redirect_loop"])
 def test_whatever_goes_wrong_is_told_and_the_next_try_succeeds(
     release: MakeRelease, database: ModDatabase, fault: str

@@ -37,7 +37,7 @@ class HttpError(Exception):
     `text`: what happened, in plain words.
     `kind`: "refused", "dns", "tls", "timeout", "too_large", "redirect", "forbidden_address", "status",
     "broken" or "cancelled".
-    `status`: the HTTP status, where that is what was wrong.
+    `status`: the HTTP status, where that is what was wrong; `url`: the address that gave it.
     `answered`: whether the server gave any HTTP answer at all during the call.
     `retry_after`: seconds the server asked us to wait, where it did.
     """
@@ -48,6 +48,7 @@ class HttpError(Exception):
         kind: str,
         *,
         status: int | None = None,
+        url: str = "",
         answered: bool = False,
         retry_after: float | None = None,
     ) -> None:
@@ -55,6 +56,7 @@ class HttpError(Exception):
         self.text = text
         self.kind = kind
         self.status = status
+        self.url = url
         self.answered = answered
         self.retry_after = retry_after
 
@@ -81,8 +83,10 @@ class Call:
             )
         return left
 
-    def error(self, text: str, kind: str, *, status: int | None = None, retry_after: float | None = None) -> HttpError:
-        return HttpError(text, kind, status=status, answered=self.answered, retry_after=retry_after)
+    def error(
+        self, text: str, kind: str, *, status: int | None = None, url: str = "", retry_after: float | None = None
+    ) -> HttpError:
+        return HttpError(text, kind, status=status, url=url, answered=self.answered, retry_after=retry_after)
 
 
 class _Current(threading.local):

@@ -295,7 +295,9 @@ class Client:
         status = response.status_code
         phrase = next((f" ({code.phrase})" for code in http.HTTPStatus if code == status), "")
         wait = _retry_after(self._retry, response)
-        return call.error(f"{call.host} answered {status}{phrase}.", "status", status=status, retry_after=wait)
+        return call.error(
+            f"{call.host} answered {status}{phrase}.", "status", status=status, url=response.url, retry_after=wait
+        )
 
     def _discard(self, call: Call, response: requests.Response) -> None:
         """Read what little body there may be, so that the connection can be used again; else close it."""
