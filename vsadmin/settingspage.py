@@ -94,14 +94,21 @@ class SettingsForm(forms.Form):
 
     def files_to_go(self) -> Preview | None:
         """What a lower limit of the cache would evict; None where nothing."""
-        if _LIMIT not in self.changed_data:
-            return None
-        text = self.cleaned_data[_LIMIT]
-        limit = cache_conf.MAX_SIZE_MB.parse(text) if text else cache_conf.MAX_SIZE_MB.default
-        if not limit or 0 < self.given[_LIMIT].value <= limit:
-            return None
-        going = eviction.preview(limit * cache_conf.MIB, shown=0)
-        return going if going.files else None
+        return _files_to_go(self.given[_LIMIT], self.changed())
+
+
+def _files_to_go(now: Given, texts: dict[str, str]) -> Preview | None:
+    """What these texts ("" for the default), by their settings' names, would evict by a lower limit of the cache.
+
+    None where nothing. `now`: the limit as it is.
+    """
+    if now.is_locked or _LIMIT not in texts:
+        return None
+    limit = cache_conf.MAX_SIZE_MB.parse(texts[_LIMIT]) if texts[_LIMIT] else cache_conf.MAX_SIZE_MB.default
+    if not limit or 0 < now.value <= limit:
+        return None
+    going = eviction.preview(limit * cache_conf.MIB, shown=0)
+    return going if going.files else None
 
 
 def page(site: admin.AdminSite) -> View:
@@ -116,21 +123,28 @@ def page(site: admin.AdminSite) -> View:
         if not request.user.has_perm(CHANGE):
             raise PermissionDenied
         if "default" in request.POST:
-            return _back_to_default(request, request.POST["default"])
+            return _back_to_default(site, request, request.POST["default"])
         form = SettingsForm(request.POST)
         if not form.is_valid() or "again" in request.POST:
             return _render(site, request, form)
         going = form.files_to_go()
         if going is not None and "confirmed" not in request.POST:
-            return _ask(site, request, form, going)
+            names = [name for field in form for name in (field.html_name, field.html_initial_name)]
+            return _ask(site, request, names, going)
         return _change(request, form.changed())
 
     return view
 
 
-def _back_to_default(request: HttpRequest, name: str) -> HttpResponse:
-    if name not in {face.name for face in panelsettings.FACES}:
-        raise BadRequest("no such setting")
+def _back_to_default(site: admin.AdminSite, request: HttpRequest, name: str) -> HttpResponse:
+    now = next((one for one in panelsettings.given() if one.face.name == name), None)
+    if now is None:
+        raise BadRequest(_("There is no such setting."))
+    if "again" in request.POST:
+        return HttpResponseRedirect(reverse("admin:settings"))
+    going = _files_to_go(now, {name: ""})
+    if going is not None and "confirmed" not in request.POST:
+        return _ask(site, request, ["default"], going)
     return _change(request, {name: ""})
 
 
@@ -149,9 +163,8 @@ def _change(request: HttpRequest, texts: dict[str, str]) -> HttpResponse:
     return HttpResponseRedirect(reverse("admin:settings"))
 
 
-def _ask(site: admin.AdminSite, request: HttpRequest, form: SettingsForm, going: Preview) -> HttpResponse:
-    """Whether the limit is to be lowered although files go; what was typed comes along."""
-    names = [name for field in form for name in (field.html_name, field.html_initial_name)]
+def _ask(site: admin.AdminSite, request: HttpRequest, names: list[str], going: Preview) -> HttpResponse:
+    """Whether the limit is to be lowered although files go; what was typed into fields of these names comes along."""
     context = {
         **site.each_context(request),
         "title": _("Lower the cache's limit to %s?") % wording.size(going.limit_bytes),
@@ -175,7 +188,7 @@ def _render(site: admin.AdminSite, request: HttpRequest, form: SettingsForm) -> 
         "form": form,
         "may_change": may_change,
         "all_locked": locked == len(form.given),
-        "heading": _heading(locked, len(form.given)),
+        "heading": _heading(locked, len(form.given), may_change=may_change),
         **_notifications(request),
         "doings": _doings(),
     }
@@ -183,7 +196,9 @@ def _render(site: admin.AdminSite, request: HttpRequest, form: SettingsForm) -> 
     return TemplateResponse(request, "panel/settings.html", context)
 
 
-def _heading(locked: int, total: int) -> str:
+def _heading(locked: int, total: int, *, may_change: bool) -> str:
+    if not may_change:
+        return _("What vsadmin does by itself, and how often. Administrators change it.")
     if not locked:
         return _("What you change here takes effect within a minute, without a restart.")
     if locked == total:

@@ -199,6 +199,26 @@ def test_a_limit_that_evicts_nothing_is_not_asked_about(admin_client: Client, fi
     assert cache_conf.MAX_SIZE_MB.get() == int(limit)
 
 
+def test_the_default_limit_asks_the_same_question(
+    admin_client: Client, filled: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    default = cache_conf.MAX_SIZE_MB.default
+    monkeypatch.setattr(cache_conf, "MIB", 1024 * 1024 // default)  # so that the default is a real MiB
+    admin_client.post(PAGE, typed(admin_client, **{LIMIT: "9000"}))
+    asked = admin_client.post(PAGE, {"default": LIMIT})
+    assert "3 files, 3 MiB, will be evicted at the next check" in asked.text.replace("\xa0", " ")
+    assert f'name="default" value="{LIMIT}"' in asked.text
+    assert cache_conf.MAX_SIZE_MB.get() == 9000
+    assert admin_client.post(PAGE, {"default": LIMIT, "again": "yes"}).status_code == 302
+    assert cache_conf.MAX_SIZE_MB.get() == 9000
+    admin_client.post(PAGE, {"default": LIMIT, "confirmed": "yes"})
+    assert cache_conf.MAX_SIZE_MB.get() == default
+    admin_client.post(PAGE, typed(admin_client, **{LIMIT: "9000"}))
+    monkeypatch.setattr(cache_conf, "MIB", 4 * 1024 * 1024 // default)
+    admin_client.post(PAGE, {"default": LIMIT})
+    assert cache_conf.MAX_SIZE_MB.get() == default, "where no file goes, nothing is asked"
+
+
 # Who may.
 
 
@@ -207,6 +227,9 @@ def test_who_sees_the_system_sees_the_settings_and_changes_nothing(client: Clien
     text = client.get(PAGE).text
     assert "<input" not in setting(text, REFRESH)
     assert ">Save<" not in text
+    assert "changed here" not in text
+    assert "change it here" not in text
+    assert "Administrators change it." in text
     assert client.post(PAGE, {REFRESH: "60", f"initial-{REFRESH}": "3600"}).status_code == 403
     assert client.post(PAGE, {"default": REFRESH}).status_code == 403
 
