@@ -42,9 +42,20 @@
     });
   }
 
+  // What acts on ticked rows is off while none is ticked.
+  function offWhileNoneIsTicked() {
+    document.querySelectorAll("button[data-needs]").forEach((button) => {
+      button.disabled = !button.form.querySelector(`input[name="${button.dataset.needs}"]:checked`);
+    });
+  }
+  // After the list's own script: it ticks others without an event of theirs. A page that is gone back to keeps its ticks.
+  ["change", "click"].forEach((name) => document.addEventListener(name, offWhileNoneIsTicked));
+  window.addEventListener("pageshow", offWhileNoneIsTicked);
+
   function prepare(root) {
     localTimes(root);
     copyButtons(root);
+    offWhileNoneIsTicked();
   }
 
   // Where a strip of links is wider than the screen, begin at the current one.

@@ -164,8 +164,15 @@ def test_disable_and_remove_what_was_ticked(visit: Visit, worker: HandWorker, fi
         ("Remove", "2 removed.", set()),
     ):
         page = visit("/admin/mods/installedmod/")
+        action = page.get_by_role("button", name=button, exact=True)
+        expect(action).to_be_disabled()  # nothing is ticked
+        for tick in (page.locator("#action-toggle"), page.get_by_role("row", name="Alpha").get_by_role("checkbox")):
+            tick.check()
+            expect(action).to_be_enabled()
+            tick.uncheck()
+            expect(action).to_be_disabled()
         page.locator("#action-toggle").check()
-        page.get_by_role("button", name=button, exact=True).click()
+        action.click()
         worker.work()
         expect(page.locator(".verdict-line")).to_have_text(words)
         page.get_by_role("button", name="Do it").click()
@@ -179,6 +186,10 @@ def test_without_javascript(visit: Visit, worker: HandWorker, filled: Filled, br
     context = browser.new_context(java_script_enabled=False, storage_state=page.context.storage_state())
     plain = context.new_page()
     plain.goto(page.url)
+    disable = plain.get_by_role("button", name="Disable", exact=True)
+    expect(disable).to_have_css("pointer-events", "none")
+    plain.get_by_role("row", name="Alpha").get_by_role("checkbox").check()
+    expect(disable).to_have_css("pointer-events", "auto")
     plain.get_by_role("button", name="Update all…").click()
     expect(plain.locator("#change-box")).to_contain_text("Reload the page to see how far it is.")
     worker.work()
