@@ -47,7 +47,20 @@ find_python() {
         "then start ./run.sh again."
 }
 
+# What root installs, nobody else can change any more.
+need_own() {
+    { [ ! -e "$venv" ] || [ -O "$venv" ]; } && return
+    owner=$(stat -c %U -- "$venv")
+    if [ "$owner" = root ]; then
+        remedy="Make it yours: sudo chown -Rh $(id -un) '$venv'"
+    else
+        remedy="Type: sudo -u $owner '$home/run.sh' $arguments"
+    fi
+    fail "$venv belongs to $owner, and this is run by $(id -un), so nothing is installed there." "$remedy"
+}
+
 need_writable() {
+    need_own
     [ -w "$home" ] && { [ ! -e "$venv" ] || [ -w "$venv" ]; } && return
     fail "$(id -un) may not write to $home, where vsadmin installs what it needs (in .venv)." \
         "Start ./run.sh as the folder's owner, or make the folder yours: sudo chown -R \"$(id -un)\" '$home'"
@@ -93,7 +106,9 @@ install() {
     # The record goes first and comes back last: an interrupted installation is repeated.
     rm -f "$venv"/.installed-*
     "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-input \
-        --require-hashes -r "$home/$list" ||
+        --require-hashes -r "$home/$list" &&
+        # Python 3.11 brings an old one along, which nothing needs; pip, as old, was replaced by the list.
+        "$venv/bin/python" -m pip uninstall -qq --disable-pip-version-check --no-input --yes setuptools ||
         fail "Installing $list failed; the lines above say why." \
             "Most often there is no connection to the internet, or the disk is full (df -h '$home')." \
             "Mend it, then start ./run.sh again: nothing is lost."
@@ -149,6 +164,7 @@ run_tests() {
 }
 
 find_home
+arguments=$*
 command=${1:-up}
 [ $# -eq 0 ] || shift
 case $command in

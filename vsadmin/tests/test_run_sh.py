@@ -1,5 +1,6 @@
 """`./run.sh`: what it sets up, when, and what it says where it can't. A stand-in plays Python: nothing is installed."""
 
+import getpass
 import os
 import shutil
 import subprocess
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 
 PROJECT = Path(__file__).resolve().parents[2]
-TOOLS = ("sh", "basename", "cat", "chmod", "cp", "dirname", "id", "mkdir", "mktemp", "readlink", "rm")
+TOOLS = ("sh", "basename", "cat", "chmod", "cp", "dirname", "id", "mkdir", "mktemp", "readlink", "rm", "stat")
 
 #: Plays python3: answers what run.sh asks of it, and writes down what it is told to do.
 PYTHON = r"""#!/bin/sh
@@ -24,6 +25,7 @@ case "$*" in
         echo "venv" >> "$LOG"
         rm -rf "$1"; mkdir -p "$1/bin"; cp "$0" "$1/bin/python"; exit ;;
     *"import pip"*) shift 2; echo "3 11 $(cat "$1")"; exit ;;
+    *"-m pip uninstall"*) echo "without ${*##* }" >> "$LOG"; exit ;;
     *"-m pip install"*) echo "pip ${*##*/}" >> "$LOG"; exit "${FAKE_PIP:-0}" ;;
     *manage.py*)
         echo "manage$(printf ' <%s>' "$@")" >> "$LOG"
@@ -92,7 +94,7 @@ def up(place: Place) -> str:
 
 def test_the_first_start_sets_up_and_the_second_does_not(place: Place) -> None:
     assert place.run().returncode == 0
-    assert place.did() == ["venv", "pip requirements.txt", up(place)]
+    assert place.did() == ["venv", "pip requirements.txt", "without setuptools", up(place)]
     done = place.run()
     assert place.did() == [up(place)]
     assert done.stdout == ""
@@ -103,7 +105,7 @@ def test_changed_requirements_are_installed(place: Place) -> None:
     place.did()
     (place.home / "requirements.txt").write_text("runtime 2\n")
     place.run()
-    assert place.did() == ["pip requirements.txt", up(place)]
+    assert place.did() == ["pip requirements.txt", "without setuptools", up(place)]
 
 
 def test_an_installation_that_failed_is_repeated(place: Place) -> None:
@@ -113,7 +115,7 @@ def test_an_installation_that_failed_is_repeated(place: Place) -> None:
     assert "connection to the internet" in done.stderr
     assert place.did() == ["venv", "pip requirements.txt"]
     place.run()
-    assert place.did() == ["pip requirements.txt", up(place)]
+    assert place.did() == ["pip requirements.txt", "without setuptools", up(place)]
 
 
 def test_a_failed_update_is_repeated_too(place: Place) -> None:
@@ -123,7 +125,7 @@ def test_a_failed_update_is_repeated_too(place: Place) -> None:
     (place.home / "requirements.txt").write_text("runtime 1\n")
     place.did()
     place.run()
-    assert place.did() == ["pip requirements.txt", up(place)]
+    assert place.did() == ["pip requirements.txt", "without setuptools", up(place)]
 
 
 @pytest.mark.parametrize("broken", ["no python", "a dangling link", "an empty folder"])
@@ -138,7 +140,7 @@ def test_a_broken_environment_is_made_anew(place: Place, broken: str) -> None:
     if broken == "a dangling link":
         python.symlink_to("/no/longer/there")
     assert place.run().returncode == 0
-    assert place.did() == ["venv", "pip requirements.txt", up(place)]
+    assert place.did() == ["venv", "pip requirements.txt", "without setuptools", up(place)]
 
 
 def test_python_too_old(place: Place) -> None:
@@ -171,6 +173,22 @@ def test_no_venv_module(place: Place) -> None:
     assert "venv module is missing" in done.stderr
     assert "sudo apt install python3-venv" in done.stderr
     assert not (place.home / ".venv").exists()
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="plays root in somebody's folder")
+def test_nothing_is_installed_in_somebody_elses_environment(place: Place) -> None:
+    place.run()
+    place.did()
+    (place.home / "requirements.txt").write_text("runtime 2\n")
+    shutil.chown(place.home / ".venv", "nobody")
+    done = place.run("manage", "scan_mods")
+    assert done.returncode == 1
+    assert f".venv belongs to nobody, and this is run by {getpass.getuser()}" in done.stderr
+    assert f"sudo -u nobody '{place.home}/run.sh' manage scan_mods" in done.stderr
+    shutil.chown(place.home / ".venv", "root")
+    done = place.run(user=65534)
+    assert f"sudo chown -Rh nobody '{place.home}/.venv'" in done.stderr
+    assert place.did() == []
 
 
 def test_a_folder_that_may_not_be_written(place: Place) -> None:
@@ -234,6 +252,7 @@ def test_tests_run_everything_on_a_folder_of_their_own(place: Place) -> None:
     assert place.did() == [
         "venv",
         "pip requirements-dev.txt",
+        "without setuptools",
         "python -m ruff check .",
         "python -m ruff format --check .",
         "python -m mypy .",
@@ -281,7 +300,7 @@ def test_a_real_environment_is_recognised(place: Place) -> None:
     )
     wrapper.chmod(0o755)
     place.run()
-    assert place.did() == ["pip requirements.txt", up(place)]
+    assert place.did() == ["pip requirements.txt", "without setuptools", up(place)]
     stamp = (place.home / ".venv" / ".installed-requirements.txt").read_text().split()
     assert stamp[:2] == [str(part) for part in sys.version_info[:2]]
     place.run()
@@ -290,4 +309,4 @@ def test_a_real_environment_is_recognised(place: Place) -> None:
 
 def test_the_demo_needs_the_installation_alone(place: Place) -> None:
     assert place.run("demo").returncode == 0
-    assert place.did() == ["venv", "pip requirements.txt", "python -m demo"]
+    assert place.did() == ["venv", "pip requirements.txt", "without setuptools", "python -m demo"]
