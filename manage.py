@@ -6,6 +6,9 @@ import sys
 
 #: Commands whose standard output is the program's log; all others keep it free for their answer.
 LOGGING_COMMANDS = {"up", "qcluster", "runserver"}
+#: The check that says so; those commands are for anybody.
+NOT_THE_OWNER = "vsadmin.E009"
+CHANGES_NOTHING = {"help", "version", "service"}
 
 
 def main() -> None:
@@ -16,8 +19,12 @@ def main() -> None:
         from django.core.management import execute_from_command_line
     except ImportError:
         sys.exit("Django isn't installed here. Start vsadmin with ./run.sh, which sets everything up.")
+    from django.conf import settings
     from django.db import DatabaseError
 
+    for number, text, remedy in settings.SETTING_PROBLEMS:
+        if number == NOT_THE_OWNER and not CHANGES_NOTHING & set(sys.argv[1:2]):
+            sys.exit(f"{text}\n{remedy}")
     try:
         execute_from_command_line(sys.argv)
     except DatabaseError as error:

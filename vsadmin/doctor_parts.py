@@ -26,7 +26,7 @@ from mods.models import GameServer, RefreshRun
 from vsadmin import checks, health, jobpages, schedules
 from vsadmin.doctor_facts import Facts
 from vsadmin.findings import Finding, not_ok, ok, warning
-from vsadmin.lib import conf, http, sizes, times
+from vsadmin.lib import conf, http, owner, sizes, times
 
 #: How late a schedule may be: it is looked at every half minute, and a long task may be before it.
 _LATE = timedelta(minutes=5)
@@ -378,9 +378,10 @@ def sqlite_version() -> str:
 def settings_read() -> list[Finding]:
     """What the system checks of our own say, less the first server's folder, which is a part itself."""
     found = [one for one in run_checks(tags=[checks.TAG]) if one.id != checks.SERVER_FOLDER and not one.is_silenced()]
-    if not found:
-        return [ok(_("All of them can be read."))]
-    return [(not_ok if one.is_serious() else warning)(one.msg, str(one.hint or "")) for one in found]
+    told = [(not_ok if one.is_serious() else warning)(one.msg, str(one.hint or "")) for one in found]
+    if not checks.errors_among(found) and (trouble := owner.foreign_within(settings.VSADMIN_DATA_DIR)):
+        told.append(not_ok(trouble.text, _("Make all of it yours:"), trouble.command))
+    return told or [ok(_("All of them can be read."))]
 
 
 def stored_settings(facts: Facts) -> list[Finding]:

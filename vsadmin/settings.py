@@ -20,7 +20,7 @@ from django.utils.crypto import salted_hmac
 from django.utils.translation import gettext_lazy as _
 
 from vsadmin import __version__
-from vsadmin.lib import conf, mail
+from vsadmin.lib import conf, mail, owner
 
 # Lets `ModelAdmin[GameServer]` and its like be written where the types want it.
 django_stubs_ext.monkeypatch()
@@ -72,7 +72,12 @@ DEBUG = _DEBUG.get()
 def _prepare_data_dir() -> None:
     try:
         VSADMIN_DATA_DIR.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if not os.access(VSADMIN_DATA_DIR, os.W_OK | os.X_OK):
+        # Before anything is written: what root leaves here, nobody else can read or change.
+        is_command = Path(sys.argv[0]).name == "manage.py" and sys.argv[1:2] != ["up"]
+        arguments = ["manage", *sys.argv[1:]] if is_command else []
+        if trouble := owner.not_ours(VSADMIN_DATA_DIR, BASE_DIR / "run.sh", arguments):
+            SETTING_PROBLEMS.append(("vsadmin.E009", trouble.text, f"Type: {trouble.command}"))
+        elif not os.access(VSADMIN_DATA_DIR, os.W_OK | os.X_OK):
             raise PermissionError(13, "not writable")
     except OSError as error:
         SETTING_PROBLEMS.append(
@@ -89,6 +94,8 @@ def _secret_key() -> str:
     """The key from the environment, else the one in the data folder, made at the first start (mode 0600)."""
     if given := os.environ.get("SECRET_KEY", "").strip():
         return given
+    if SETTING_PROBLEMS:
+        return secrets.token_urlsafe(64)  # nothing starts with it
     path = VSADMIN_DATA_DIR / "secret_key"
     try:
         if not path.exists():
@@ -107,15 +114,14 @@ def _secret_key() -> str:
             return key
         raise OSError(0, "it is empty")
     except (OSError, ValueError) as error:
-        if not SETTING_PROBLEMS:
-            SETTING_PROBLEMS.append(
-                (
-                    "vsadmin.E003",
-                    f"The secret key in {path} can't be read or made: {error}.",
-                    "Make the data folder and the file in it readable and writable by the user running vsadmin, "
-                    "or delete the file: a new key is made, and everybody logs in again.",
-                )
+        SETTING_PROBLEMS.append(
+            (
+                "vsadmin.E003",
+                f"The secret key in {path} can't be read or made: {error}.",
+                "Make the data folder and the file in it readable and writable by the user running vsadmin, "
+                "or delete the file: a new key is made, and everybody logs in again.",
             )
+        )
         return secrets.token_urlsafe(64)
 
 

@@ -6,7 +6,7 @@ import os
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from django.conf import settings
@@ -52,7 +52,11 @@ def _among_threads(name: str, timeout: float) -> Iterator[None]:
 def _file(name: str) -> Path:
     folder = Path(settings.VSADMIN_DATA_DIR) / "locks"
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return folder / f"{name}.lock"
+    path = folder / f"{name}.lock"
+    with suppress(FileNotFoundError):
+        if path.lstat().st_uid != os.geteuid():
+            path.unlink()  # left by a command that ran as root once; now none does, so nobody holds it
+    return path
 
 
 @contextmanager

@@ -65,6 +65,8 @@ _OUR_NAMES = {
 
 class Command(BaseCommand):
     help = "Prints a systemd unit for this folder and user on standard output; how to install it, on standard error."
+    #: It changes nothing, and under sudo it is for whoever called.
+    requires_system_checks = ()
 
     def handle(self, *args: Any, **options: Any) -> None:
         self.stdout.write(unit(settings.BASE_DIR, settings.VSADMIN_DATA_DIR, user_name()), ending="")

@@ -15,6 +15,7 @@ from django.utils.translation import gettext as _
 from mods import discovery, inventory, serverdir
 from mods.models import GameServer
 from vsadmin import address, checks, firstrun, running, supervisor
+from vsadmin.lib import owner
 
 #: Exit code after Ctrl-C while things are being prepared, as shells know it.
 _INTERRUPTED = 130
@@ -58,6 +59,8 @@ class Command(BaseCommand):
         found = run_checks(tags=[checks.TAG])
         if errors := checks.errors_among(found):
             raise firstrun.CannotStart(_("its settings need a correction.") + f"\n{checks.explain(errors)}")
+        if trouble := owner.foreign_within(settings.VSADMIN_DATA_DIR):
+            raise firstrun.CannotStart(trouble.text, _("Make all of it yours: %s") % trouble.command)
         if warnings := checks.warnings_among(found):
             self._say(checks.explain(warnings))
 
