@@ -144,7 +144,7 @@ def send_test(request: HttpRequest, pk: int) -> HttpResponse:
     target = get_object_or_404(Target, pk=pk)
     deliver.send_test(target)
     adminlog.record(request.user, target, adminlog.CHANGE, _("Sent a test"))
-    if Worker.load().is_silent:
+    if not Worker.is_any_alive():
         messages.warning(request, _("The test is sent as soon as the background worker is back: it is silent."))
     else:
         messages.info(request, _("The test is on its way. Below you see what came of it."))

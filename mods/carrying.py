@@ -126,7 +126,7 @@ def run(operation_id: int, *, report: Report | None = None, stop: threading.Even
 def _gives_way(operation: Operation) -> bool:
     """Whether another change has waited longer. Without a worker nobody would do that one, so it holds up nobody."""
     first = recovery.longest_waiting(operation.server)
-    return first is not None and first != operation.pk and not Worker.load().is_silent
+    return first is not None and first != operation.pk and Worker.is_any_alive()
 
 
 def _claim(operation: Operation) -> list[Step] | None:

@@ -1,18 +1,15 @@
 """The background jobs of this app: thin wrappers around the services."""
 
 import logging
-import time
 from collections.abc import Callable
 
-from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from mods import catalogue, conf, gameversions, inventory, operations, refresh, serverdir
 from mods.models import GameServer, Mod, Operation
 from vsadmin.lib import logs
-from vsadmin.lib.jobs.models import Worker
-from vsadmin.lib.jobs.runner import STAMP_EVERY, JobFailed, Outcome, Progress, enqueue, job
+from vsadmin.lib.jobs.runner import JobFailed, Outcome, Progress, enqueue, job
 
 _log = logging.getLogger(__name__)
 
@@ -84,12 +81,12 @@ def mod_details(progress: Progress, mod: int) -> Outcome:
 
 def plan_operation(operation_id: int) -> None:
     """Make the plan of a change that somebody asked for. Never raises."""
-    _work_on(operation_id, lambda progress: operations.plan(_get(operation_id), report=_beating(), stop=progress.stop))
+    _work_on(operation_id, lambda progress: operations.plan(_get(operation_id), stop=progress.stop))
 
 
 def run_operation(operation_id: int) -> None:
     """Carry out a change that somebody confirmed. Never raises."""
-    _work_on(operation_id, lambda progress: operations.run(operation_id, report=_beating(), stop=progress.stop))
+    _work_on(operation_id, lambda progress: operations.run(operation_id, stop=progress.stop))
 
 
 def _get(operation_id: int) -> Operation:
@@ -106,19 +103,6 @@ def _work_on(operation_id: int, work: Callable[[Progress], object]) -> None:
         _log.exception("operation %d", operation_id)
         reason = f"{type(error).__name__}: {error}"[:500]
         logs.event("mod_change_failed", level=logging.ERROR, operation=operation_id, reason=reason)
-
-
-def _beating() -> Callable[[int, int, str], None]:
-    """A report that stamps the worker's heartbeat while long work goes on."""
-    stamped = 0.0
-
-    def report(_done: int, _total: int, _doing: str) -> None:
-        nonlocal stamped
-        if time.monotonic() - stamped > STAMP_EVERY:
-            stamped = time.monotonic()
-            Worker.write(beat_at=timezone.now())
-
-    return report
 
 
 def _scan(progress: Progress, server_id: int | None) -> Outcome:

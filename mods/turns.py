@@ -1,7 +1,10 @@
 """Whose turn it is: the locks around planning and changes, and the tasks that wait for the worker."""
 
-from django_q.models import OrmQ
 from django_q.tasks import async_task
+
+from vsadmin.lib.jobs.runner import queued_tasks
+
+__all__ = ["changing", "plan_later", "plan_task", "planning", "queued_tasks", "run_later", "run_task"]
 
 #: Lock files are never removed, so plans share this many. Two with one lock wait for each other: rare, harmless.
 _PLANNING_LOCKS = 256
@@ -36,8 +39,3 @@ def plan_task(operation_id: int) -> str:
 
 def run_task(operation_id: int) -> str:
     return f"change-{operation_id}"
-
-
-def queued_tasks() -> set[str]:
-    """The names of all tasks that wait for the worker or that it has fetched."""
-    return {str(task.name()) for task in OrmQ.objects.all()}

@@ -58,6 +58,10 @@ def worker(facts: Facts) -> list[Finding]:
     row = facts.worker
     if row.beat_at is None:
         return [not_ok(_("It never gave a sign of life; nothing is checked."), _("Start vsadmin:"), "./run.sh")]
+    if row.is_silent and row.name:
+        words = _("The worker on %(host)s is silent since %(since)s.")
+        words %= {"host": row.name, "since": clock_words(row.beat_at)}
+        return [not_ok(words, _("Start it again there; its log says why it ended. After a day it is missed no more."))]
     if row.is_silent:
         words = _("Silent since %s; nothing is checked.") % clock_words(row.beat_at)
         return [not_ok(words, _("Restart vsadmin; its log says why the worker ended."))]

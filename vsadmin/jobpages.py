@@ -137,7 +137,7 @@ def box_for(run: JobRun, *, was_under_way: bool = False) -> RunBox:
         refresh = RefreshRun.objects.filter(started_at__range=(run.started_at, run.ended_at)).first()
         if refresh is not None:
             details_url = reverse("admin:mods_refreshrun_change", args=[refresh.pk])
-    silent = not run.is_over and Worker.load().is_silent
+    silent = not run.is_over and not Worker.is_any_alive()
     return RunBox(run, title_of(run.job), silent, was_under_way, details_url)
 
 

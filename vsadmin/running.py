@@ -47,6 +47,6 @@ def _beats_elsewhere() -> bool:
     if connection.vendor != "postgresql":
         return False
     try:
-        return not Worker.load().is_silent
+        return Worker.is_any_alive()
     except Error:
         return False

@@ -21,8 +21,9 @@ from mods import operations
 from mods import tasks as mods_tasks
 from vsadmin import housekeeping
 from vsadmin.lib import conf, logs
+from vsadmin.lib.jobs import heartbeat as jobs_heartbeat
 from vsadmin.lib.jobs.models import Worker
-from vsadmin.lib.jobs.runner import recover_interrupted, registry
+from vsadmin.lib.jobs.runner import Progress, recover_interrupted, registry
 from vsadmin.lib.stored import store
 
 _ADVISORY_LOCK = 0x76736164  # any number that nothing else uses
@@ -41,10 +42,11 @@ def heartbeat() -> None:
 
     The table follows the settings meanwhile. Not a `@job`: it isn't worth a record.
     """
-    Worker.write(beat_at=timezone.now())
-    follow_settings()
-    recover_interrupted()
-    operations.recover()
+    Worker.write(jobs_heartbeat.name() or "", beat_at=timezone.now())
+    with Progress().watching():
+        follow_settings()
+        recover_interrupted()
+        operations.recover()
 
 
 HEARTBEAT = "worker_heartbeat"
@@ -109,6 +111,8 @@ def sync() -> dict[str, int]:
         if connection.vendor == "postgresql":
             with connection.cursor() as cursor:
                 cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_ADVISORY_LOCK])
+        # Whatever else is there calls functions that we don't know of.
+        Schedule.objects.exclude(name__in=intervals).delete()
         for scheduled in SCHEDULED:
             _sync_one(scheduled, intervals[scheduled.name], now)
     _Known.intervals = intervals
@@ -126,14 +130,12 @@ def _sync_one(scheduled: Scheduled, interval: int, now: datetime) -> None:
         return
     minutes = conf.minutes(interval)
     row = keep[0] if keep else Schedule(name=scheduled.name, next_run=now)
-    # A shorter interval takes effect at once; a clock that was set back doesn't stall the job.
-    soonest = min(row.next_run or now, now + timedelta(minutes=minutes))
     wanted = {
         "func": function_of(scheduled.name),
         "schedule_type": Schedule.MINUTES,
         "minutes": minutes,
         "repeats": -1,
-        "next_run": soonest,
+        "next_run": _within(row.next_run, minutes, now),
         "args": None,
         "kwargs": None,
         "hook": None,
@@ -143,3 +145,22 @@ def _sync_one(scheduled: Scheduled, interval: int, now: datetime) -> None:
         for name, value in wanted.items():
             setattr(row, name, value)
         row.save()
+
+
+def _within(next_run: datetime | None, minutes: int, now: datetime) -> datetime:
+    """A time at most one interval away, before or after now.
+
+    A shorter interval takes effect at once, a clock that was set back doesn't stall the job; and from a time long ago
+    django-q2 would walk to now interval by interval, within one transaction: from 1970 for minutes on end.
+    """
+    interval = timedelta(minutes=minutes)
+    return min(max(next_run or now, now - interval), now + interval)
+
+
+def pull_in() -> None:
+    """Bring back what a clock that jumped left far away. Call it before django-q2 looks. Raises `django.db.Error`."""
+    now = timezone.now()
+    for row in Schedule.objects.filter(schedule_type=Schedule.MINUTES):
+        if (near := _within(row.next_run, row.minutes or 1, now)) != row.next_run:
+            # Conditional: another worker may have looked meanwhile.
+            Schedule.objects.filter(pk=row.pk, next_run=row.next_run).update(next_run=near)

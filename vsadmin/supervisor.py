@@ -189,19 +189,17 @@ class Record(Protocol):
 
 
 class DatabaseRecord:
-    """The worker's row, which the panel shows."""
+    """The row of the worker that is ours, which the panel shows."""
 
     def __init__(self) -> None:
         self._restarts = 0
 
     def beat(self) -> object:
-        return Worker.load().beat_at
+        return Worker.objects.filter(name="").values_list("beat_at", flat=True).first()
 
     def restarts(self, count: int) -> None:
-        fields: dict[str, object] = {"restarts": count}
-        if count > self._restarts:
-            fields["restarted_at"] = timezone.now()
-        Worker.write(**fields)
+        again = {"restarted_at": timezone.now()} if count > self._restarts else {}
+        Worker.write(restarts=count, **again)
         self._restarts = count
 
     def close(self) -> None:

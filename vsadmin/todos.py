@@ -118,6 +118,8 @@ def worker_words(worker: Worker) -> str:
     """What is wrong with a silent worker, and what is being done about it."""
     if worker.beat_at is None:
         return _("The background worker hasn't started yet; nothing is checked.")
+    if worker.name:
+        return format_html(_("The worker on {} is silent since {}."), worker.name, times.clock(worker.beat_at))
     words = format_html(_("Worker silent since {}; nothing is checked"), times.clock(worker.beat_at))
     if worker.restarts >= MAX_RESTARTS:
         return format_html(_("{}. It was restarted {} times; look into the log."), words, worker.restarts)

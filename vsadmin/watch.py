@@ -54,7 +54,10 @@ def tell(worker: Worker) -> None:
     last = worker.beat_at
     title = _("The background worker hasn't started")
     if last is not None:
-        title = _("The background worker is silent since %s") % date_format(timezone.localtime(last), "j M H:i")
+        since = date_format(timezone.localtime(last), "j M H:i")
+        title = _("The background worker is silent since %s") % since
+        if worker.name:
+            title = _("The worker on %(host)s is silent since %(since)s") % {"host": worker.name, "since": since}
     record(
         Kind.WORKER_SILENT,
         last.isoformat() if last is not None else "never",

@@ -60,15 +60,16 @@ def _file(name: str) -> Path:
 
 
 @contextmanager
-def share(name: str) -> Iterator[None]:
+def share(name: str, *, alone: bool = False) -> Iterator[None]:
     """Be one of those on this machine that have the lock together, for the block: nobody can `hold` it meanwhile.
 
-    Processes forked inside have it too, those that run another program don't. Raises `Busy` where somebody holds it.
+    `alone`: nobody can share it either. Processes forked inside have it too, those that run another program don't.
+    Raises `Busy` where somebody holds it.
     """
     descriptor = os.open(_file(name), os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
     try:
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            fcntl.flock(descriptor, (fcntl.LOCK_EX if alone else fcntl.LOCK_SH) | fcntl.LOCK_NB)
         except BlockingIOError:
             raise Busy(name) from None
         yield

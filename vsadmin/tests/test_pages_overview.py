@@ -57,6 +57,12 @@ def test_a_good_day(admin_client: Client) -> None:
     assert "12 min ago" in text
 
 
+def test_a_further_worker_that_is_silent(admin_client: Client) -> None:
+    make_server()
+    Worker.write("attic", beat_at=timezone.now() - timedelta(minutes=9))
+    assert "The worker on attic is silent since" in page(admin_client)
+
+
 def test_a_bad_day(admin_client: Client) -> None:
     now = timezone.now()
     server = make_server()

@@ -96,6 +96,8 @@ def test_a_silent_worker_is_told_on_every_page(admin_client: Client) -> None:
     assert "It was restarted 3 times; look into the log." in admin_client.get("/admin/mods/gameserver/").text
     Worker.write(beat_at=now)
     assert "Worker silent" not in admin_client.get("/admin/mods/gameserver/").text
+    Worker.write("attic", beat_at=now - timedelta(minutes=9))
+    assert "The worker on attic is silent since" in admin_client.get("/admin/mods/gameserver/").text
 
 
 def test_unencrypted_use_is_told(admin_client: Client, client: Client, monkeypatch: pytest.MonkeyPatch) -> None:

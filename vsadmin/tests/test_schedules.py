@@ -79,6 +79,31 @@ def test_surplus_rows_go(monkeypatch: pytest.MonkeyPatch) -> None:
     assert row().func == "mods.tasks.mod_cache_refresh"
 
 
+@pytest.mark.django_db
+def test_what_is_not_ours_goes() -> None:
+    Schedule.objects.create(name="evil", func="os.system", args="'id'", schedule_type=Schedule.MINUTES)
+    schedules.sync()
+    assert not Schedule.objects.filter(func="os.system").exists()
+
+
+@pytest.mark.django_db
+def test_from_1970_django_q2_does_not_walk_minute_by_minute(in_line: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    steps: list[datetime] = []
+    real = Schedule.calculate_next_run
+
+    def counted(row: Schedule, next_run: datetime) -> datetime:
+        steps.append(next_run)
+        found: datetime = real(row, next_run)
+        return found
+
+    schedules.sync()
+    Schedule.objects.update(next_run=datetime(1970, 1, 1, tzinfo=UTC))
+    schedules.sync()
+    monkeypatch.setattr(Schedule, "calculate_next_run", counted)
+    scheduler()
+    assert len(schedules.SCHEDULED) - 2 <= len(steps) <= 2 * len(schedules.SCHEDULED)
+
+
 @pytest.mark.django_db(transaction=True)
 def test_eight_processes_at_once_leave_one_row() -> None:
     assert together(*[lambda: call_command("sync_schedules")] * 8) == [0] * 8

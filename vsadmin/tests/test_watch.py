@@ -63,6 +63,16 @@ def test_three_minutes_without_a_beat_are_told_once(looking: Watch, clock: Clock
 
 
 @pytest.mark.django_db
+def test_ones_beats_do_not_hide_anothers_silence(looking: Watch, clock: Clock) -> None:
+    Worker.write("attic", beat_at=timezone.now() - timedelta(minutes=1))
+    for _look in range(20):
+        Worker.write(beat_at=timezone.now())
+        looking.look()
+        clock.now += 10
+    assert Event.objects.get().title.startswith("The worker on attic is silent since ")
+
+
+@pytest.mark.django_db
 def test_another_process_tells_it_no_second_time(looking: Watch, clock: Clock) -> None:
     Worker.write(beat_at=BEAT)
     others = Watch(clock)

@@ -61,29 +61,42 @@ class JobRun(models.Model):
 
 
 class Worker(models.Model):
-    """The one row about the background worker: written by its heartbeat and by `up`, which restarts it."""
+    """A background worker: its heartbeat, and how often `up` restarted its own, which has no name."""
 
+    #: Others are called after their machine.
+    name = models.CharField(_("name"), max_length=100, unique=True, default="")
     beat_at = models.DateTimeField(_("last heartbeat"), null=True)
     restarts = models.PositiveSmallIntegerField(_("restarts in the last ten minutes"), default=0)
     restarted_at = models.DateTimeField(_("last restart"), null=True)
 
     class Meta:
         verbose_name = _("worker")
-        verbose_name_plural = _("worker")
+        verbose_name_plural = _("workers")
 
     def __str__(self) -> str:
-        return "worker"
+        return self.name or "worker"
 
     @classmethod
     def load(cls) -> "Worker":
-        """The row, unsaved where there is none yet."""
-        return cls.objects.filter(pk=1).first() or cls(pk=1)
+        """The worker that gave no sign of life for the longest time, so that no other hides its silence; unsaved where
+        there is none."""
+        return max(cls.objects.all(), key=lambda worker: worker.silence, default=cls())
 
     @classmethod
-    def write(cls, **fields: object) -> None:
-        cls.objects.update_or_create(pk=1, defaults=fields)
+    def is_any_alive(cls) -> bool:
+        """Whether one is there that does what waits."""
+        return any(not worker.is_silent for worker in cls.objects.all())
+
+    @classmethod
+    def write(cls, name: str = "", /, **fields: object) -> None:
+        cls.objects.update_or_create(name=name, defaults=fields)
+
+    @property
+    def silence(self) -> timedelta:
+        """How far away its last heartbeat is, also where the clock was set back since and it lies in the future."""
+        return timedelta.max if self.beat_at is None else abs(timezone.now() - self.beat_at)
 
     @property
     def is_silent(self) -> bool:
-        """No heartbeat for three minutes; one from the future (the clock was set back) counts as none."""
-        return self.beat_at is None or abs(timezone.now() - self.beat_at) > SILENT_AFTER
+        """No heartbeat for three minutes."""
+        return self.silence > SILENT_AFTER

@@ -14,7 +14,7 @@ from datetime import timedelta
 from multiprocessing.sharedctypes import RawValue
 from typing import Any
 
-from django.db import transaction
+from django.db import connections, transaction
 from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
@@ -22,16 +22,25 @@ from django_q.models import OrmQ
 from django_q.tasks import async_task
 
 from vsadmin.lib import locks, logs
-from vsadmin.lib.jobs.models import JobRun, Worker
+from vsadmin.lib.jobs import heartbeat
+from vsadmin.lib.jobs.models import JobRun
 
 _log = logging.getLogger(__name__)
 
 #: Runs kept of each job.
 KEPT_RUNS = 200
-#: Seconds that a run somebody asked for waits for another run of the job to end.
-WAIT_FOR_ANOTHER = 30.0
-#: Seconds between two stamps of the heartbeat by a long task, and between two writes of its progress.
-STAMP_EVERY = 15.0
+#: Seconds that a run in the foreground waits for another run of the job to end.
+WAIT_FOR_ANOTHER = 3600.0
+#: Seconds that a worker spends on that: the end of the other run calls it again, and there is other work.
+_WORKER_WAITS = 1.0
+#: Whoever asked may not have come to hand it to the worker yet.
+_FRESH = timedelta(minutes=2)
+#: A run that the worker never got is of no use any more.
+_STALE = timedelta(days=1)
+#: Seconds for which a task's thread says that it lives: longer than django-q2 lets any task run. So one that hangs,
+#: and that not even django-q2 could end, shows.
+_LIVES = 3700.0
+#: Seconds between two writes of a run's progress.
 REPORT_EVERY = 0.5
 
 # Set by the cluster's main process on SIGTERM and seen by its workers, which are forked from it and get no signal of
@@ -65,7 +74,7 @@ class Progress:
     def __init__(self, run: JobRun | None = None) -> None:
         self.stop = threading.Event()
         self._run = run
-        self._reported = self._stamped = 0.0
+        self._reported = 0.0
         self._over = threading.Event()
 
     def report(self, done: int, total: int, doing: str = "") -> None:
@@ -73,9 +82,6 @@ class Progress:
         now = time.monotonic()
         if self._run is None:
             return
-        if now - self._stamped > STAMP_EVERY:
-            self._stamped = now
-            Worker.write(beat_at=timezone.now())
         if now - self._reported < REPORT_EVERY and done < total:
             return
         self._reported = now
@@ -83,13 +89,16 @@ class Progress:
 
     @contextmanager
     def watching(self) -> Iterator[None]:
-        """While inside, `stop` follows the cluster's wish to stop."""
+        """While inside, `stop` follows the cluster's wish to stop, and the worker's heart beats."""
+        end = time.monotonic() + _LIVES
 
         def watch() -> None:
             while not self._over.wait(0.2):
                 if _stopping.value:
                     self.stop.set()
-                    return
+                if time.monotonic() < end:
+                    heartbeat.beat()
+            connections.close_all()  # this thread's
 
         thread = threading.Thread(target=watch, daemon=True)
         thread.start()
@@ -106,7 +115,9 @@ class Job:
 
     name: str
     title: str | Promise
+    #: What django-q2 calls, and the work itself.
     function: Callable[..., None]
+    work: Callable[..., Outcome]
 
     @property
     def path(self) -> str:
@@ -127,39 +138,61 @@ def job(name: str, title: str | Promise) -> Callable[[Callable[..., Outcome]], C
 
     def decorate(function: Callable[..., Outcome]) -> Callable[..., None]:
         def run(run_id: int | None = None, **arguments: Any) -> None:
-            _run(name, function, run_id, arguments)
+            _run(registry[name], run_id, arguments)
 
         run.__name__ = run.__qualname__ = function.__name__
         run.__doc__ = function.__doc__
         run.__module__ = function.__module__
-        registry[name] = Job(name, title, run)
+        registry[name] = Job(name, title, run, function)
         return run
 
     return decorate
 
 
 def enqueue(name: str, *, user: Any = None, **arguments: Any) -> tuple[JobRun, bool]:
-    """Ask for a run; returns it and whether it is new.
+    """Ask for a run; returns it and whether it is new. It runs, if need be after another run of the job.
 
     Where a run with the same arguments waits already or is under way, that one is returned: a second one would do
     nothing that the first doesn't. `arguments` are JSON-able. Raises KeyError for an unknown job.
     """
     wanted = registry[name]
     recover_interrupted()
-    with transaction.atomic():
-        waiting = JobRun.objects.unfinished().filter(job=name).order_by("queued_at")
-        for run in waiting:
+    with transaction.atomic():  # the queue is in the same database: both or neither
+        for run in JobRun.objects.unfinished().filter(job=name).order_by("pk"):
             if run.arguments == arguments:
                 return run, False
-        run = JobRun.objects.create(job=name, arguments=arguments, asked_by=user)
-    async_task(wanted.path, run_id=run.pk, **arguments, q_options={"task_name": f"{name}-{run.pk}"})
+        run = JobRun.objects.create(job=wanted.name, arguments=arguments, asked_by=user)
+        _hand_in(run)
     return run, True
 
 
+def _hand_in(run: JobRun) -> None:
+    """Let the worker have it; twice does no harm."""
+    async_task(registry[run.job].path, run_id=run.pk, **run.arguments, q_options={"task_name": _task_name(run)})
+
+
+def _task_name(run: JobRun) -> str:
+    return f"{run.job}-{run.pk}"
+
+
 def run_now(name: str, *, user: Any = None, **arguments: Any) -> JobRun:
-    """Run the job here, in the foreground, and return its finished run. Raises KeyError for an unknown job."""
-    run = JobRun.objects.create(job=name, arguments=arguments, asked_by=user)
-    registry[name].function(run_id=run.pk, **arguments)
+    """Run the job here, in the foreground, after one that is under way; returns its finished run.
+
+    Raises KeyError for an unknown job.
+    """
+    job = registry[name]
+    run = JobRun(job=name, arguments=arguments, asked_by=user)
+    if not locks.is_free(_lock_name(name)):
+        logs.event(f"{name}_waiting", reason="another run is under way")
+    try:
+        with locks.wait_for(_lock_name(name), WAIT_FOR_ANOTHER):
+            _perform(job, run)
+    except locks.Busy:
+        logs.event(f"{name}_skipped", reason="already running")
+        run.save()
+        _finish(run, JobRun.State.FAILED, _("It was running already, and didn't end within an hour. Try again later."))
+    else:
+        _call_next(name)
     run.refresh_from_db()
     return run
 
@@ -167,15 +200,24 @@ def run_now(name: str, *, user: Any = None, **arguments: Any) -> JobRun:
 def recover_interrupted() -> int:
     """Close runs whose process is gone (killed, power cut); returns how many.
 
-    Running ones are gone when their lock is free; waiting ones when nothing fetched them for a day.
+    Running ones are gone when their lock is free. Waiting ones that the worker neither has nor will get are handed in
+    again, unless they are a day old.
     """
     now = timezone.now()
     closed = 0
+    tasks: set[str] | None = None
     for run in JobRun.objects.unfinished():
-        if run.state == JobRun.State.QUEUED:
-            gone = now - run.queued_at > timedelta(days=1)
-        else:
+        if run.state == JobRun.State.RUNNING:
             gone = locks.is_free(_lock_name(run.job))
+        elif (age := abs(now - run.queued_at)) < _FRESH:
+            continue
+        else:
+            tasks = queued_tasks() if tasks is None else tasks
+            if _task_name(run) in tasks:
+                continue
+            gone = age > _STALE or run.job not in registry
+            if not gone:
+                _hand_in(run)
         if gone:
             # Conditional: the run may have ended since it was read.
             closed += (
@@ -188,6 +230,11 @@ def recover_interrupted() -> int:
                 )
             )
     return closed
+
+
+def queued_tasks() -> set[str]:
+    """The names of all tasks that wait for the worker or that it has fetched."""
+    return {str(task.name()) for task in OrmQ.objects.all()}
 
 
 def deliver_again() -> None:
@@ -204,23 +251,36 @@ def _lock_name(name: str) -> str:
     return f"job-{name}"
 
 
-def _run(name: str, function: Callable[..., Outcome], run_id: int | None, arguments: dict[str, Any]) -> None:
+def _run(job: Job, run_id: int | None, arguments: dict[str, Any]) -> None:
     run = JobRun.objects.filter(pk=run_id).first() if run_id else None
     try:
-        with locks.hold(_lock_name(name), timeout=0 if run is None else WAIT_FOR_ANOTHER):
-            if run is None:
-                run = JobRun(job=name, arguments=arguments)
-            elif run.is_over:
-                return  # delivered twice
-            run.state, run.started_at = JobRun.State.RUNNING, timezone.now()
-            run.save()
-            logs.event(f"{name}_started", run=run.pk)
-            _finish(run, *_guarded(name, function, run, arguments))
+        with locks.hold(_lock_name(job.name), timeout=0 if run is None else _WORKER_WAITS):
+            if run is not None:
+                run.refresh_from_db()
+                if run.is_over:
+                    return  # delivered twice
+            _perform(job, run or JobRun(job=job.name, arguments=arguments))
     except locks.Busy:
-        logs.event(f"{name}_skipped", reason="already running")
-        # Delivered twice, it may be this very run that is running.
-        if run is not None and JobRun.objects.filter(pk=run.pk, state=JobRun.State.QUEUED).exists():
-            _finish(run, JobRun.State.DONE, _("It was running already; that run's result counts."))
+        # One that is due does nothing that the one under way doesn't. One that somebody asked for waits: it is called
+        # at the end of the one under way, which, where it was delivered twice, may be this very run.
+        logs.event(f"{job.name}_skipped" if run is None else f"{job.name}_postponed", reason="already running")
+    else:
+        _call_next(job.name)
+
+
+def _perform(job: Job, run: JobRun) -> None:
+    """Do the work and record it. Call it with the job's lock held."""
+    run.state, run.started_at = JobRun.State.RUNNING, timezone.now()
+    run.save()
+    logs.event(f"{job.name}_started", run=run.pk)
+    _finish(run, *_guarded(job.name, job.work, run, run.arguments))
+
+
+def _call_next(name: str) -> None:
+    """Let the worker have the job's run that waits longest: it may have left it while another one was under way."""
+    waiting = JobRun.objects.filter(job=name, state=JobRun.State.QUEUED).order_by("pk").first()
+    if waiting is not None:
+        _hand_in(waiting)
 
 
 def _guarded(

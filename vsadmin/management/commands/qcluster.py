@@ -2,33 +2,21 @@
 
 import sys
 from argparse import ArgumentParser
-from types import FrameType
 from typing import Any
 
 from django.core.checks import run_checks
-from django.db import InterfaceError, OperationalError
-from django.utils import timezone
+from django.db import InterfaceError, OperationalError, connections
 from django.utils.translation import gettext as _
-from django_q.cluster import Cluster
 from django_q.management.commands import qcluster
 
 from cache.tasks import VERIFY
 from mods import operations
 from mods.tasks import SCAN
-from vsadmin import checks, running, schedules, waiting
-from vsadmin.lib.jobs import runner
-from vsadmin.lib.jobs.models import Worker
+from vsadmin import checks, cluster, running, schedules, waiting
+from vsadmin.lib.jobs import heartbeat, runner
 
 #: Exit code after Ctrl-C while the database is waited for, as shells know it.
 _INTERRUPTED = 130
-
-
-class StoppingCluster(Cluster):  # type: ignore[misc]  # django_q has no types
-    """On SIGTERM and SIGINT, running jobs are asked to stop at their next safe point."""
-
-    def sig_handler(self, signum: int, frame: FrameType | None) -> None:
-        runner.stop_all()
-        super().sig_handler(signum, frame)
 
 
 class Command(qcluster.Command):  # type: ignore[misc]  # django_q has no types
@@ -41,13 +29,15 @@ class Command(qcluster.Command):  # type: ignore[misc]  # django_q has no types
         parser.add_argument(
             "--no-warnings", action="store_true", help="don't print warnings, which `up` has told already"
         )
+        parser.add_argument("--of-up", action="store_true", help="be the worker that `up` watches and restarts")
 
     def handle(self, *args: Any, **options: Any) -> None:
         self._check(warn=not options["no_warnings"])
         self._wait_for_database()
         try:
-            with running.running():  # and so do the processes that it starts, which go on after the end of this block
-                self._work(*args, **options)
+            # Both hold for the processes that it starts as well, which go on after the end of this block.
+            with running.running(), cluster.own_name(of_up=options["of_up"]) as name:
+                self._work(name, *args, **options)
         except running.NotNow as problem:
             self.stderr.write(str(problem))
             sys.exit(1)
@@ -62,16 +52,17 @@ class Command(qcluster.Command):  # type: ignore[misc]  # django_q has no types
         except KeyboardInterrupt:
             sys.exit(_INTERRUPTED)
 
-    def _work(self, *args: Any, **options: Any) -> None:
+    def _work(self, name: str, *args: Any, **options: Any) -> None:
         schedules.sync()
-        Worker.write(beat_at=timezone.now())
+        heartbeat.begin(name)
         runner.recover_interrupted()
         runner.deliver_again()
         operations.recover(at_start=True)
         # At once, rather than when the scheduler first looks, half a minute from now.
         runner.enqueue(SCAN)
         runner.enqueue(VERIFY, rehash=False)
-        qcluster.Cluster = StoppingCluster
+        qcluster.Cluster = cluster.StoppingCluster
+        connections.close_all()  # a connection that two processes have isn't one
         super().handle(*args, **options)
 
     def _check(self, *, warn: bool) -> None:

@@ -95,7 +95,9 @@ class Command(BaseCommand):
         connection.close()
         return supervisor.Supervisor(
             supervisor.Child(web_server(listening), cwd=settings.BASE_DIR, pass_fds=[listening.fileno()]),
-            supervisor.Child([sys.executable, str(settings.BASE_DIR / "manage.py"), "qcluster", "--no-warnings"]),
+            supervisor.Child(
+                [sys.executable, str(settings.BASE_DIR / "manage.py"), "qcluster", "--no-warnings", "--of-up"]
+            ),
             record=supervisor.DatabaseRecord(),
             say=self._say,
             first_answer=address.FirstAnswer((host, port), host_header(), welcome),
