@@ -12,7 +12,7 @@ from typing import BinaryIO
 
 from django.utils import timezone
 
-from cache import conf, counters, entries, eviction, names, places, uses
+from cache import conf, entries, eviction, names, places, uses
 from cache.models import CacheEntry, KnownDigest
 from cache.store import RESERVE_BYTES
 from vsadmin.lib import files, logs
@@ -28,7 +28,7 @@ class Outcome(StrEnum):
     THERE = "there"
     #: Its bytes aren't those that belong to the key: it was not stored.
     OTHER_BYTES = "other bytes"
-    #: It is larger than the whole limit: it was not stored.
+    #: It is larger than the whole limit, or nothing of what fills the limit can be removed: it was not stored.
     TOO_LARGE = "too large"
 
 
@@ -66,10 +66,7 @@ def deposit(
             entry = CacheEntry(key=key, file_name=made, title=title[:300], version=version[:100], sha256=sha256)
             if not known:
                 KnownDigest.objects.get_or_create(key=key, defaults={"sha256": sha256, "title": str(entry)[:300]})
-            _enter(staged, entry)
-    if limit and counters.used_bytes() > limit:
-        eviction.enforce_limit(limit)
-    return Outcome.STORED
+            return _enter(staged, entry, limit)
 
 
 def _is_there(key: str, sha256: str) -> bool:
@@ -84,8 +81,10 @@ def _is_there(key: str, sha256: str) -> bool:
 
 
 def _need_room(size: int) -> None:
-    if files.free_bytes(places.folder()) < size + RESERVE_BYTES:
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(places.folder()))
+    """The cache gives way to what is put in. Raises OSError if the disk stays fuller than its reserve."""
+    folder, wanted = places.folder(), size + RESERVE_BYTES
+    if files.free_bytes(folder) < wanted and not eviction.give_way(folder, wanted):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder))
 
 
 def _copy(source: BinaryIO, target: BinaryIO) -> str:
@@ -98,10 +97,13 @@ def _copy(source: BinaryIO, target: BinaryIO) -> str:
     return digest.hexdigest()
 
 
-def _enter(staged: files.Staged, entry: CacheEntry) -> None:
-    """Make the synced staged file an entry."""
+def _enter(staged: files.Staged, entry: CacheEntry, limit: int) -> Outcome:
+    """Make the synced staged file an entry, if there is room within the limit."""
     entry.size = staged.file.tell()
     entry.stored_at = entry.last_accessed_at = timezone.now()
-    with places.changing():
+    with eviction.room_for(entry.size, limit) as fits:
+        if not fits:
+            return Outcome.TOO_LARGE
         entries.enter(staged, entry)
     logs.event("cache_stored", file=entry.file_name, size_bytes=entry.size)
+    return Outcome.STORED

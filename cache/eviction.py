@@ -7,25 +7,30 @@ index has the entries in order, and they go in batches, so that downloads can pu
 import logging
 import os
 import time
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
 from typing import Any, Literal, TypeVar, cast
 
 from django.db import DatabaseError, connection
-from django.db.models import Count, Sum
+from django.db.models import Count, F, Max, Sum
+from django.utils import timezone
 
 from cache import conf, counters, entries, names, places
 from cache.models import CacheEntry
 from vsadmin.lib import files, logs
 
-Reason = Literal["size_limit", "manual_clear"]
+Reason = Literal["size_limit", "disk_full", "manual_clear"]
 
 _FIRST_BATCH = 32
 _LARGEST_BATCH = 1000
 _THREADS = 16
+#: Bytes free on the disk: with less nothing can be relied on to work; with so many all of vsadmin starts.
+_FULL = 1024 * 1024
+_WORKABLE = 16 * 1024 * 1024
 _SLICE = 20  # files that a thread removes in one go
 _SLOW_UNLINK = 100e-6  # seconds; where it is quicker, threads cost more than they save
 
@@ -150,17 +155,93 @@ def enforce_limit(limit_bytes: int | None = None, reason: Reason = "size_limit")
     used = counters.used_bytes()
     if not limit or used + unswept <= limit:
         return Evicted(bytes_left=used)
+    return _evict(reason, lambda: counters.used_bytes() + unswept - limit)
+
+
+@contextmanager
+def room_for(size: int, limit: int) -> Iterator[bool]:
+    """Hold `places.changing()` with room within the limit (0: none is set) for so many bytes more.
+
+    The least recently used files go before, not after, something is put in. False: there is no room, since files can't
+    be removed. Raises `locks.Busy`, DatabaseError.
+    """
+    unswept = sweep()
+    while True:
+        with places.changing():
+            fits = not limit or counters.used_bytes() + unswept + size <= limit
+            if fits:
+                yield True
+                return
+        if not _evict("size_limit", lambda: counters.used_bytes() + unswept + size - limit).files:
+            yield False
+            return
+
+
+def give_way(folder: Path, wanted: int) -> bool:
+    """Evict until the disk that `folder` is on has so many bytes free; whether it has.
+
+    Nothing goes if that can't help: if the cache is on another disk, or all of it isn't enough.
+
+    Raises OSError, `locks.Busy`, DatabaseError.
+    """
+    lacking = wanted - files.free_bytes(folder)
+    if lacking <= 0:
+        return True
+    if counters.used_bytes() < lacking or not places.folder().exists():
+        return False
+    if folder.stat().st_dev != places.folder().stat().st_dev:
+        return False
+    sweep()
+    before = counters.used_bytes()
+    # What somebody still reads frees its space later: no more goes than was lacking.
+    _evict("disk_full", lambda: min(wanted - files.free_bytes(folder), lacking - (before - counters.used_bytes())))
+    return files.free_bytes(folder) >= wanted
+
+
+def free_if_full() -> int:
+    """If the disk is so full that a database on it can't even be opened: remove files of the cache, the oldest first.
+
+    Returns how many went; each one's row goes once the file is missed. Raises OSError.
+    """
+    if files.free_bytes(places.folder()) >= _FULL:
+        return 0
+    found: list[tuple[int, str, int]] = []
+    with suppress(FileNotFoundError), os.scandir(places.folder()) as there:
+        ours = [(one.name, one.stat(follow_symlinks=False)) for one in there if names.key_of(one.name)]
+        found = sorted((told.st_mtime_ns, name, told.st_size) for name, told in ours)
+    removed = 0
+    for _stored, name, size in found:
+        if files.free_bytes(places.folder()) >= _WORKABLE:
+            break
+        entries.remove_file(name)
+        removed += 1
+        logs.event("cache_evicted", file=name, size_bytes=size, reason="disk_full")
+    return removed
+
+
+def _evict(reason: Reason, lacking: Callable[[], int]) -> Evicted:
+    """The least recently used files, until no bytes are lacking any more, or no file is left."""
+    _correct_stamps()
     with _under_way(reason) as under_way:
         size = _FIRST_BATCH
         while True:
             with places.changing():
-                needed = counters.used_bytes() + unswept - limit
+                needed = lacking()
                 batch = under_way.next_batch(size) if needed > 0 else []
                 under_way.remove(batch, needed)
             if not batch:
                 break
             size = min(size * 4, _LARGEST_BATCH)
     return under_way.result()
+
+
+def _correct_stamps() -> None:
+    """Uses stamped while the clock was ahead count as of now at the latest, as far apart as they were."""
+    now = timezone.now()
+    newest = CacheEntry.objects.aggregate(newest=Max("last_accessed_at"))["newest"]
+    if newest is not None and newest > now:
+        ahead = CacheEntry.objects.filter(last_accessed_at__gt=now)
+        ahead.update(last_accessed_at=F("last_accessed_at") - (newest - now))
 
 
 def clear() -> Evicted:

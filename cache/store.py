@@ -205,7 +205,9 @@ def _receive(
 
 
 def _need_room(wanted: int) -> None:
-    """Raise FetchError where so many bytes more would fill the disk to its reserve."""
+    """Evict so that so many bytes more don't fill the disk to its reserve. Raises FetchError if that isn't enough."""
+    if files.free_bytes(places.folder()) < wanted + RESERVE_BYTES:
+        eviction.give_way(places.folder(), wanted + RESERVE_BYTES)
     lacking = wanted + RESERVE_BYTES - files.free_bytes(places.folder())
     if lacking > 0:
         raise FetchError(
@@ -247,15 +249,20 @@ def _compare_with_known(entry: CacheEntry) -> None:
 
 
 def _keep(entry: CacheEntry, staged: files.Staged) -> None:
-    """Make the staged file an entry, unless it is larger than the whole limit; then keep the limit."""
+    """Make the staged file an entry within the limit, unless it is larger than the whole limit or nothing can go."""
     limit = conf.limit_bytes()
     if limit and entry.size > limit:
         logs.event("cache_not_kept", file=entry.file_name, size_bytes=entry.size, limit_bytes=limit)
         return
     staged.sync()
-    entry.stored_at = entry.last_accessed_at = timezone.now()
-    entry.times_used = 1
-    with places.changing():
-        entries.enter(staged, entry)
-    logs.event("cache_stored", file=entry.file_name, size_bytes=entry.size)
-    eviction.enforce_limit(limit)
+    with eviction.room_for(entry.size, limit) as fits:
+        if fits:
+            entry.stored_at = entry.last_accessed_at = timezone.now()
+            entry.times_used = 1
+            entries.enter(staged, entry)
+    logs.event(
+        "cache_stored" if fits else "cache_not_kept",
+        file=entry.file_name,
+        size_bytes=entry.size,
+        **({} if fits else {"limit_bytes": limit}),
+    )

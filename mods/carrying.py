@@ -5,6 +5,7 @@ are done or none. What happens at a crash is in `recovery`.
 """
 
 import logging
+import os
 import queue
 import threading
 import time
@@ -18,6 +19,7 @@ from django.db import DatabaseError, connection, transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from cache import eviction
 from cache.store import FetchError
 from mods import (
     differences,
@@ -307,12 +309,14 @@ class _Fetcher:
         try:
             looks = placing.looks_for(item.change.new.folder, item.change.old)
             with closing(self._open(item)) as file:
+                size = os.fstat(file.fileno()).st_size
+                eviction.give_way(item.change.staging.path, size)  # what isn't enough is said by `stage`
                 placing.stage(file, item.change, looks, self.watch.halt)
         except FetchError as error:
             item.problem = "" if self.watch.halt.is_set() else error.text  # what was cut short didn't fail
         except OSError as error:
             item.problem = files.in_words(error)
-        except placing.Refused as error:
+        except (placing.Refused, locks.Busy) as error:
             item.problem = str(error)
         except placing.Stopped:
             pass  # nothing is placed any more, so it is skipped

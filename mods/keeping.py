@@ -19,6 +19,7 @@ from django.db import transaction
 from django.db.models import Count, Sum
 from django.utils.translation import gettext as _
 
+from cache import eviction
 from cache.store import FetchError
 from mods import modinfo
 from mods.models import GameServer, KeptCopy, Operation
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 #: Seconds to wait for another process that keeps, deletes or tends.
 _WAIT = 60.0
 _CHUNK = 1024 * 1024
+#: Free bytes that the cache sees to beyond a copy's own, for its row.
+_SPARE = 1024 * 1024
 _UNSAFE = re.compile(r"[^A-Za-z0-9.+-]+")
 _OURS = re.compile(r"([A-Za-z0-9][A-Za-z0-9.+_-]{0,149})~([0-9a-f]{12})(?:-\d{1,6})?\.(zip|cs|dll)")
 _LONGEST = 70  # characters of the modid, and of the version, in a name
@@ -38,6 +41,12 @@ _LONGEST = 70  # characters of the modid, and of the version, in a name
 
 def folder() -> Path:
     return Path(settings.VSADMIN_DATA_DIR) / "kept"
+
+
+def _place() -> Path:
+    """The folder, made if missing. Raises OSError."""
+    files.private_folder(folder())
+    return folder()
 
 
 def is_stored_name(name: str) -> bool:
@@ -66,6 +75,7 @@ def keep(source: BinaryIO, *, server: GameServer, old: OldFile, why: str, operat
 
     Raises OSError, `locks.Busy`, DatabaseError.
     """
+    eviction.give_way(_place(), os.fstat(source.fileno()).st_size + _SPARE)
     with _alone(), files.staged(_staging()) as staged:
         digest = hashlib.sha256()
         source.seek(0)

@@ -85,8 +85,8 @@ def _copy_database(place: Path) -> Path:
 
 
 def _write(file: IO[bytes], database: Path) -> Contents:
-    kept = [keeping.folder() / name for name in KeptCopy.objects.values_list("stored_name", flat=True)]
-    there = [path for path in kept if path.is_file()]
+    kept = [keeping.path_of(name) for name in KeptCopy.objects.values_list("stored_name", flat=True)]
+    there = [path for path in kept if path is not None and path.is_file()]
     contents = Contents(timezone.now(), settings.VSADMIN_VERSION, connection.vendor, len(there))
     with tarfile.open(fileobj=file, mode="w:gz", compresslevel=6) as archive:
         manifest = {**contents.__dict__, "form": FORM, "made_at": contents.made_at.isoformat()}

@@ -15,9 +15,10 @@ from django.core.management import CommandError, call_command
 from django.db import Error, connection, transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from vsadmin import dbcopy
-from vsadmin.lib import conf
+from vsadmin.lib import conf, files
 
 Say = Callable[[str], None]
 
@@ -95,6 +96,25 @@ def prepare_database(say: Say) -> None:
             _("Nothing was lost: the copy from before is in %s.") % copies_folder() if not is_new else "",
         ) from error
     _close_to_others()
+
+
+def free_full_disk(say: Say) -> None:
+    """On a full disk no database can be opened: the download cache gives way. Raises `CannotStart`."""
+    from cache import eviction
+
+    try:
+        removed = eviction.free_if_full()
+    except OSError as error:
+        raise CannotStart(_("The download cache can't be made smaller."), files.in_words(error)) from error
+    if removed:
+        say(
+            ngettext(
+                "The disk is full: %d file of the download cache was removed. Free some more space.",
+                "The disk is full: %d files of the download cache were removed. Free some more space.",
+                removed,
+            )
+            % removed
+        )
 
 
 def settings_name_a_database() -> bool:

@@ -103,7 +103,7 @@ def test_clear_asks(monkeypatch: pytest.MonkeyPatch, answer: str, left: int) -> 
     if left:
         assert code_of("cache_clear") == 1
     else:
-        assert "will be downloaded again when needed" in run("cache_clear")
+        assert "they are downloaded again when needed" in run("cache_clear")
     assert len(numbers()) == left
 
 

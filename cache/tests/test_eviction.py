@@ -60,6 +60,39 @@ def test_entries_accessed_in_the_same_moment_go_in_the_order_they_came() -> None
     assert numbers() == {1, 2}
 
 
+def test_a_use_stamped_in_the_future_counts_as_of_now_at_the_latest() -> None:
+    """A clock that was years ahead was set right; what was used since is newer."""
+    put(1, 1000, age=-40_000_000)
+    put(2, 1000, age=-39_999_990)
+    put(3, 1000, age=50)
+    assert eviction.enforce_limit(3000).files == 0
+    eviction.enforce_limit(2999)
+    assert numbers() == {1, 2}, "used ten seconds apart, the later one now"
+    assert CacheEntry.objects.latest("last_accessed_at").last_accessed_at <= timezone.now()
+    put(4, 1000)
+    fetch(2).close()
+    eviction.enforce_limit(2000)
+    assert numbers() == {2, 4}
+
+
+def test_the_order_of_uses_stamped_in_the_future_is_kept() -> None:
+    """A clock that is far behind, too: then all uses are."""
+    for number in (2, 3, 1):
+        put(number, 1000, age=-1_000_000 * number)
+    eviction.enforce_limit(2000)
+    assert numbers() == {2, 3}
+
+
+def test_leftovers_that_cannot_be_removed_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in range(1, 4):
+        put(number, 1000, age=number)
+    monkeypatch.setattr(eviction, "sweep", lambda: 1500)
+    assert eviction.enforce_limit(4500).files == 0
+    assert eviction.enforce_limit(3500).files == 1
+    assert eviction.enforce_limit(3499).files == 1
+    assert numbers() == {1}
+
+
 @pytest.mark.parametrize("slow_disk", [False, True])
 @pytest.mark.parametrize("count", [31, 32, 33, 1500])
 def test_many_go_in_batches(count: int, slow_disk: bool, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -70,7 +103,7 @@ def test_many_go_in_batches(count: int, slow_disk: bool, monkeypatch: pytest.Mon
     assert disagreements() == []
 
 
-def test_it_runs_after_each_download(set_limit: SetLimit, events: Events) -> None:
+def test_room_is_made_before_each_download_is_put_in(set_limit: SetLimit, events: Events) -> None:
     set_limit(1)
     put(1, MIB // 2, age=20)
     put(2, MIB // 2, age=10)
@@ -89,7 +122,7 @@ def test_it_runs_after_each_download(set_limit: SetLimit, events: Events) -> Non
             "event": "cache_eviction_complete",
             "files": 1,
             "bytes_freed": MIB // 2,
-            "bytes_left": MIB * 3 // 4,
+            "bytes_left": MIB // 2,
         }
     ]
 

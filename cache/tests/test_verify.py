@@ -1,5 +1,6 @@
 """Rows, files and counters are brought back into agreement; what isn't ours is never touched."""
 
+import hashlib
 import os
 import threading
 
@@ -56,6 +57,18 @@ def test_a_file_of_ours_with_other_bytes_than_ever_before_is_not_adopted() -> No
     assert found.left == 1
     assert path_of(entry).exists()
     assert numbers() == set()
+
+
+@pytest.mark.parametrize("right", [True, False])
+def test_a_file_whose_name_says_its_bytes_is_adopted_only_with_those(right: bool) -> None:
+    digest = hashlib.sha256(b"right" if right else b"other").hexdigest()
+    places.folder().mkdir(parents=True)
+    path = places.folder() / f"x~sha256-{digest}.zip"
+    path.write_bytes(b"right")
+    found = verify.verify(repair=True)
+    assert (found.unrecorded, found.refused) == (([path.name], []) if right else ([], [path.name]))
+    assert CacheEntry.objects.exists() is right
+    assert path.exists()
 
 
 def test_any_other_file_is_reported_and_never_removed() -> None:

@@ -2,6 +2,7 @@ from argparse import ArgumentParser
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
+from django.db import DatabaseError
 
 from cache import eviction
 from cache.management.common import BAD_USAGE, fail, files, removed, size
@@ -21,16 +22,22 @@ class Command(BaseCommand):
         if not options["yes"]:
             self._ask()
         try:
+            if gone := eviction.free_if_full():
+                self.stdout.write(f"The disk was full: {files(gone)} removed before the database could be opened.")
             done = eviction.clear()
         except locks.Busy:
             fail("Others kept changing the cache for two minutes. Try again.")
         self.stdout.write(removed(done))
 
     def _ask(self) -> None:
-        going = eviction.preview_clear()
-        self.stdout.write(
-            f"{files(going.files)} ({size(going.bytes)}) will be removed; they will be downloaded again when needed."
-        )
+        try:
+            going = eviction.preview_clear()
+        except DatabaseError:  # as on a full disk, which clearing mends
+            self.stdout.write("How much is in it can't be read just now. It will be downloaded again when needed.")
+        else:
+            self.stdout.write(
+                f"{files(going.files)} ({size(going.bytes)}) will be removed; they are downloaded again when needed."
+            )
         try:
             answer = input("Clear the cache? [y/N] ")
         except EOFError:

@@ -47,6 +47,7 @@ class Command(BaseCommand):
     def _run(self) -> int:
         self._check()
         with running.running(), address.bind(settings.HOST.get(), settings.PORT.get()) as listening:
+            firstrun.free_full_disk(self._say)
             firstrun.prepare_database(self._say)
             if firstrun.collect_static():
                 self._say(_("Brought the pages' static files together."))
