@@ -30,7 +30,14 @@ class Folder:
 
     def names(self) -> list[str]:
         """What is in it, in order; nothing if it doesn't exist. Raises OSError."""
-        return [] if self.descriptor is None else sorted(os.listdir(self.descriptor))
+        if self.descriptor is None:
+            return []
+        # Threads that list one descriptor share where they are in it, and each misses some names.
+        own = os.open(".", _OPENED, dir_fd=self.descriptor)
+        try:
+            return sorted(os.listdir(own))
+        finally:
+            os.close(own)
 
     def sync(self) -> None:
         """Return once its names are on the disk; a file system that can't is left to its own ways. Raises OSError."""

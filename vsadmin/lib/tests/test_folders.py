@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -30,6 +31,13 @@ def test_the_folder_stays_the_one_that_was_opened(folder: Folder, tmp_path: Path
     assert not (folder / "x").exists()
     with (folder / "y").open() as source:
         assert source.read() == b"bytes"
+
+
+def test_threads_that_list_it_at_once_see_all_of_it(folder: Folder) -> None:
+    for number in range(200):
+        os.close((folder / f"{number}").create())
+    with ThreadPoolExecutor(8) as pool:
+        assert {len(names) for names in pool.map(lambda _turn: folder.names(), range(200))} == {200}
 
 
 @pytest.mark.parametrize("swapped", ["a", "a/b"])
