@@ -61,21 +61,25 @@ def fetch(
     version: str = "",
     progress: OnBytes | None = None,
     stop: threading.Event | None = None,
+    looking: bool = False,
 ) -> BinaryIO:
     """The file of `key`, open at its beginning, every byte verified. Close it after use.
 
     `key`: `moddb:<file id>` or `sha256:<hex>`. `name`: what a person would call the file, with its ending; the name on
     disk is made from it and the key. `title`, `version`: for lists. `stop`: set it to end a wait or download soon.
+    `looking`: to see what is in it, before it is used or not; that is no use of its own.
     Call it outside transactions. Raises FetchError; ValueError for a malformed key.
     """
     try:
-        hit = _hit(key, check)
+        hit = _hit(key, check, looking=looking)
         if hit is not None:
             return hit
         made = names.file_name(key, name)
-        entry = CacheEntry(key=key, file_name=made, title=title[:300], version=version[:100])
+        entry = CacheEntry(
+            key=key, file_name=made, title=title[:300], version=version[:100], times_used=int(not looking)
+        )
         with places.downloading(key, stop):
-            return _hit(key, check) or _miss(entry, source, check, progress, stop)
+            return _hit(key, check, looking=looking) or _miss(entry, source, check, progress, stop)
     except locks.Busy as error:
         if stop is not None and stop.is_set():
             raise _cancelled() from error
@@ -101,7 +105,7 @@ def _cancelled() -> FetchError:
 # --- it is there
 
 
-def _hit(key: str, check: Check) -> BinaryIO | None:
+def _hit(key: str, check: Check, *, looking: bool) -> BinaryIO | None:
     """The cached file, its use stamped; None where it isn't there, or not as it was (which drops it)."""
     entry = uses.find(key)
     if entry is None:
@@ -122,7 +126,7 @@ def _hit(key: str, check: Check) -> BinaryIO | None:
             return None
         if not entry.checked:
             _check_adopted(entry, file, path, check)
-        uses.stamp(entry)
+        uses.stamp(entry, looking=looking)
         file.seek(0)
     except BaseException:
         file.close()
@@ -258,7 +262,6 @@ def _keep(entry: CacheEntry, staged: files.Staged) -> None:
     with eviction.room_for(entry.size, limit) as fits:
         if fits:
             entry.stored_at = entry.last_accessed_at = timezone.now()
-            entry.times_used = 1
             entries.enter(staged, entry)
     logs.event(
         "cache_stored" if fits else "cache_not_kept",

@@ -24,14 +24,20 @@ class Kept(NamedTuple):
     size: int
     sha256: str
     checked: bool
+    #: Downloaded to be looked at, and not used yet.
+    unused: bool = False
 
 
 def find(key: str) -> Kept | None:
     """The entry of this key. Raises DatabaseError."""
     with connection.cursor() as cursor:
-        cursor.execute("SELECT id, file_name, size, sha256, checked FROM cache_cacheentry WHERE key = %s", [key])
+        cursor.execute(
+            "SELECT id, file_name, size, sha256, checked, times_used = 0 AND source <> '' FROM cache_cacheentry "
+            "WHERE key = %s",
+            [key],
+        )
         row = cursor.fetchone()
-    return None if row is None else Kept(row[0], row[1], row[2], row[3], bool(row[4]))
+    return None if row is None else Kept(row[0], row[1], row[2], row[3], bool(row[4]), bool(row[5]))
 
 
 def digest_of(key: str) -> str:
@@ -42,17 +48,21 @@ def digest_of(key: str) -> str:
     return str(row[0]) if row else ""
 
 
-def stamp(entry: Kept) -> None:
-    """Note that the file was used just now, and count the hit. Raises DatabaseError."""
+def stamp(entry: Kept, *, looking: bool = False) -> None:
+    """Note that the file was used just now, or, if `looking`, that it was looked at. Raises DatabaseError.
+
+    A hit is a use that saved a download: neither a look nor the first use of what a look has downloaded.
+    """
     now = connection.ops.adapt_datetimefield_value(timezone.now())
     with _without_waiting():
         with connection.cursor() as cursor:
             cursor.execute(
-                "UPDATE cache_cacheentry SET last_accessed_at = %s, times_used = times_used + 1, checked = %s "
+                "UPDATE cache_cacheentry SET last_accessed_at = %s, times_used = times_used + %s, checked = %s "
                 "WHERE id = %s",
-                [now, True, entry.pk],
+                [now, int(not looking), True, entry.pk],
             )
-        counters.add(hits=1, saved_bytes=entry.size)
+        if not (looking or entry.unused):
+            counters.add(hits=1, saved_bytes=entry.size)
 
 
 @contextmanager

@@ -140,7 +140,7 @@ def _in_thread(release: Release, client: Client, stop: threading.Event) -> str:
 def read_file(release: Release, *, client: Client | None = None, stop: threading.Event | None = None) -> str:
     """Fetch the release's file through the cache and store what it says; returns why not, "" where that went well."""
     try:
-        with closing(downloads.fetch_release(release, client=client, stop=stop)) as file:
+        with closing(downloads.fetch_release(release, client=client, stop=stop, looking=True)) as file:
             kind = downloads.KINDS[PurePosixPath(release.file_name).suffix.lower()]
             content = modinfo.read_open(file, kind)
     except FetchError as error:

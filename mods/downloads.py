@@ -52,10 +52,12 @@ def fetch_release(
     client: Client | None = None,
     progress: OnBytes | None = None,
     stop: threading.Event | None = None,
+    looking: bool = False,
 ) -> BinaryIO:
     """The release's file, open at its beginning, verified. Close it after use. Raises FetchError.
 
     `client`: one of `client()`, to share connections among several downloads. `stop`: set it to end soon.
+    `looking`: for a plan, to see what it says; the change that follows is the one use of it.
     """
     ending = PurePosixPath(release.file_name).suffix.lower()
     if release.file_id is None:
@@ -74,6 +76,7 @@ def fetch_release(
             check=_check_for(release, KINDS[ending]),
             progress=progress,
             stop=stop,
+            looking=looking,
         )
     except FetchError as error:
         if error.kind == "alarm":

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from django.db import connection, transaction
 
-from cache import uses
+from cache import counters, uses
 from cache.models import CacheEntry
 from cache.tests.helpers import fetch, put
 
@@ -73,3 +73,35 @@ def test_a_stamp_is_whole_or_not_at_all(fails: bool, monkeypatch: pytest.MonkeyP
     )
     if connection.vendor == "sqlite":
         assert synchronous() != NORMAL
+
+
+def test_a_file_that_was_downloaded_to_be_looked_at_and_then_used_is_no_hit() -> None:
+    for _plan in range(2):
+        fetch(1, looking=True).close()
+    assert CacheEntry.objects.get().times_used == 0
+    assert (counters.totals().hits, counters.totals().misses) == (0, 1)
+    fetch(1).close()
+    assert CacheEntry.objects.get().times_used == 1
+    assert (counters.totals().hits, counters.totals().saved_bytes) == (0, 0)
+    for _use in range(2):
+        fetch(1).close()
+    assert (counters.totals().hits, counters.totals().misses, counters.totals().saved_bytes) == (2, 1, 2000)
+
+
+def test_a_look_is_an_access_and_no_use() -> None:
+    put(1, 1000, age=3600)
+    before = CacheEntry.objects.get()
+    fetch(1, looking=True).close()
+    after = CacheEntry.objects.get()
+    assert after.last_accessed_at > before.last_accessed_at
+    assert after.times_used == before.times_used == 1
+    assert counters.totals().hits == 0
+    fetch(1).close()
+    assert counters.totals().hits == 1
+
+
+def test_a_file_that_was_put_in_saves_a_download_at_its_first_use() -> None:
+    put(1)
+    CacheEntry.objects.update(times_used=0, source="")  # as `deposits` does
+    fetch(1).close()
+    assert counters.totals().hits == 1
