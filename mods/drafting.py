@@ -1,55 +1,32 @@
 """From a wish to first drafts: which file is to be installed, replaced, removed, renamed. What it takes besides,
 `resolving` finds out."""
 
-import os
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import closing
-from pathlib import Path, PurePosixPath
 
-from django.db.models import Q
 from django.utils.translation import gettext as _
 
-from cache.store import FetchError
-from mods import downloads, history, keeping, modinfo, plans, versions, withdrawals
-from mods.candidates import Candidates, releases
+from mods import history, plans, versions
+from mods.candidates import Candidates
+from mods.drafts import described, retracted_in_words
 from mods.judging import Do
-from mods.models import (
-    ClaimedModId,
-    InstalledMod,
-    KeptCopy,
-    Lookup,
-    Mod,
-    NewerWhy,
-    Operation,
-    Release,
-    ServerStart,
-    Step,
-)
-from mods.modset import Entry
-from mods.plans import OldFile, PlannedStep, Unmet
+from mods.models import ClaimedModId, InstalledMod, KeptCopy, Mod, NewerWhy, Operation, Release, Step
+from mods.plans import Unmet
 from mods.preparing import Preparation
-from mods.puttingback import PuttingBack
 from mods.resolving import Draft, Resolver, World, loaded
+from mods.restoring import Restoring
 from mods.wishes import Target, Wish
 
 _Action = Step.Action
 
 
-class Drafter:
-    """Fills a resolver with what a wish asks for. `left_alone` names what needs nothing or can't be done, and why."""
+class Drafter(Restoring):
+    """Fills a resolver with what a wish asks for."""
 
-    def __init__(self, world: World, candidates: Candidates, resolver: Resolver) -> None:
-        self.world = world
-        self.candidates = candidates
-        self.resolver = resolver
-        self.left_alone: list[str] = []
-        self.warnings: list[str] = []
-        self.offers: list[plans.Offer] = []
-        self._may_ask = True
+    def __init__(self, world: World, candidates: Candidates, resolver: Resolver, wish: Wish) -> None:
+        super().__init__(world, candidates, resolver, wish)
         self._rows = {row.pk: row for row in world.rows}
 
-    def draft(self, wish: Wish) -> None:
-        self._wish = wish
+    def draft(self) -> None:
         by_kind: dict[str, Callable[[Wish], None]] = {
             Operation.Kind.INSTALL: self._install_all,
             Operation.Kind.UPDATE: self._update_all,
@@ -63,7 +40,7 @@ class Drafter:
             Operation.Kind.PUT_BACK: self._put_back_set,
             Operation.Kind.PREPARE: self._prepare,
         }
-        by_kind[wish.kind](wish)
+        by_kind[self.wish.kind](self.wish)
 
     # Install
 
@@ -203,13 +180,13 @@ class Drafter:
         if not loaded(newest):
             return False
         for one in older:
-            why = _("%s is there besides, and is newer.") % _described(newest)
+            why = _("%s is there besides, and is newer.") % described(newest)
             self._add(Draft(_Action.REMOVE, one.modid_key, why, row=one))
         return bool(older)
 
     def _go_back(self, row: InstalledMod, release: Release) -> Draft | None:
         """To the older release, if somebody said yes to it; else it is offered."""
-        why = _retracted(row.version, row.retraction_reason)
+        why = retracted_in_words(row.version, row.retraction_reason)
         if not self._may_touch(row, renames=False):
             return None
         if not self._is_agreed(plans.OLDER, row.modid_key, release.version):
@@ -217,13 +194,9 @@ class Drafter:
             return None
         return self._replace(row, release, why)
 
-    def _is_agreed(self, kind: str, key: str, version: str) -> bool:
-        said = self._wish.allow_downgrades if kind == plans.OLDER else self._wish.allow_retracted
-        return said or plans.offer_key(key, version) in self._wish.agreed
-
     def _why_update(self, row: InstalledMod, release: Release) -> str:
         if row.retracted:
-            return _retracted(row.version, row.retraction_reason)
+            return retracted_in_words(row.version, row.retraction_reason)
         return _("%(version)s is recommended for %(game)s.") % {
             "version": release.version,
             "game": self.world.game_version or _("this server"),
@@ -253,25 +226,6 @@ class Drafter:
         release = None if kept else self.candidates.named(key, version)
         self._put_back(row, key, release, kept, _("You asked for %s again.") % version, version)
 
-    def _put_back(
-        self,
-        row: InstalledMod | None,
-        key: str,
-        release: Release | None,
-        kept: KeptCopy | None,
-        why: str,
-        version: str,
-        file_name: str = "",
-    ) -> Draft | None:
-        if release is None and kept is None:
-            text = _("%(key)s %(version)s can't be had any more: neither the mod database nor a kept copy has it.")
-            self.resolver.unmet.append(Unmet("missing", key, text % {"key": key, "version": version}))
-            return None
-        if row is not None:
-            return self._replace(row, release, why, kept=kept, file_name=file_name)
-        draft = Draft(_Action.INSTALL, key, why, release=release, kept=kept, file_name=file_name)
-        return self._add(self._with_needs(draft))
-
     def _restore_all(self, wish: Wish) -> None:
         copies = KeptCopy.objects.in_bulk([target.kept for target in wish.targets if target.kept is not None])
         for target in wish.targets:
@@ -285,32 +239,11 @@ class Drafter:
                 continue
             self._put_back(row, kept.modid_key, None, kept, _("You asked for the kept copy."), kept.version)
 
-    def _with_needs(self, draft: Draft) -> Draft:
-        """Read what a kept copy says it needs."""
-        if draft.kept is not None:
-            try:
-                kind = downloads.KINDS.get(PurePosixPath(draft.kept.stored_name).suffix.lower(), "zip")
-                with closing(keeping.open(draft.kept)) as file:
-                    info = modinfo.read_open(file, kind).info
-            except (OSError, FetchError) as error:
-                text = _("The kept copy of %(mod)s can't be read: %(why)s")
-                why = getattr(error, "text", None) or str(error)
-                self.resolver.unmet.append(Unmet("missing", draft.key, text % {"mod": draft.kept, "why": why}))
-                return draft
-            draft.kept_needs = dict(info.dependencies) if info else {}
-        return draft
-
     # Remove, enable, disable
 
     def _remove_all(self, wish: Wish) -> None:
         for row in self._rows_of(wish.targets):
             self._remove(row, _("You asked for it."))
-
-    def _remove(self, row: InstalledMod, why: str) -> Draft | None:
-        hold = self.world.holds.get(row.modid_key)
-        if hold is not None:
-            self.resolver.unmet.append(Unmet("held", row.modid_key, _("%s is held. Let it go first.") % row))
-        return self._add(Draft(_Action.REMOVE, row.modid_key, why, row=row))
 
     def _toggle_all(self, wish: Wish) -> None:
         enable = wish.kind == Operation.Kind.ENABLE
@@ -323,15 +256,6 @@ class Drafter:
                 self.left_alone.append(text % row)
             else:
                 self._toggle(row, enable=enable, why=_("You asked for it."))
-
-    def _toggle(self, row: InstalledMod, *, enable: bool, why: str) -> Draft | None:
-        draft = Draft(_Action.ENABLE if enable else _Action.DISABLE, row.modid_key, why, row=row, enabled=enable)
-        if enable and row.disabled_by_config:
-            draft.notes.append(_("It stays disabled by serverconfig.json until it is taken out of DisabledMods there."))
-        other = self.world.active(row.modid_key) if enable and row.modid_key else None
-        if other is not None and other.pk != row.pk:
-            draft.notes.append(_("%s is enabled besides; the game loads only the highest version.") % _described(other))
-        return self._add(draft)
 
     def _rows_of(self, targets: Iterable[Target]) -> Iterator[InstalledMod]:
         seen: set[int] = set()
@@ -431,270 +355,10 @@ class Drafter:
             return False
         return not target.sha256 or row.sha256 == target.sha256 or row.release_id is None
 
-    # Undo
-
-    def _undo(self, wish: Wish) -> None:
-        operation = Operation.objects.filter(pk=wish.operation or 0, server=self.world.server).first()
-        if operation is None:
-            self.left_alone.append(_("That change is no longer recorded."))
-            return
-        steps = [plans.step_from_json(one.planned) for one in operation.steps.carried_out().order_by("-position")]
-        sources = _Sources([step.old for step in steps if step.old and not step.rename_to])
-        by_group: dict[int, Draft] = {}
-        for step in steps:
-            draft = self._reverse(step, sources)
-            if draft is not None:
-                first = by_group.setdefault(step.group, draft)
-                if first is not draft:
-                    first.partners.append(draft)
-
-    def _reverse(self, step: PlannedStep, sources: "_Sources") -> Draft | None:
-        row = self._result_of(step)
-        if row is None and step.action != _Action.REMOVE:
-            self.left_alone.append(_("%s was changed since, and stays as it is.") % step.name)
-            return None
-        why = _("It was changed by what is rolled back.")
-        match step.action:
-            case _Action.INSTALL if row:
-                return self._remove(row, why)
-            case _Action.ENABLE | _Action.DISABLE if row and step.old:
-                draft = self._toggle(row, enable=step.action == _Action.DISABLE, why=why)
-                if draft is not None:
-                    draft.file_name = step.old.file_name
-                return draft
-        old = step.old
-        if old is None:
-            return None
-        if row is None and self.world.of(old.modid.lower()) and old.modid:
-            self.left_alone.append(_("%s is there again already.") % step.name)
-            return None
-        release, kept = sources.of(old)
-        draft = self._put_back(row, old.modid.lower(), release, kept, why, old.version, old.file_name)
-        if draft is not None:
-            draft.enabled = old.enabled
-        return draft
-
-    def _result_of(self, step: PlannedStep) -> InstalledMod | None:
-        """The file that the step left behind, if it is still the same."""
-        if step.rename_to and step.old:
-            folder, name, sha256 = step.old.folder, step.rename_to, step.old.sha256
-        elif step.new:
-            folder, name, sha256 = step.new.folder, step.new.file_name, step.new.sha256
-        else:
-            return None
-        return next(
-            (r for r in self.world.rows if (r.folder, r.file_name) == (folder, name) and r.sha256 == sha256), None
-        )
-
-    # The set of a start
-
-    def _put_back_set(self, wish: Wish) -> None:
-        """The very files that the server had at a start, and nothing else."""
-        starts = ServerStart.objects.filter(server=self.world.server, mods__isnull=False)
-        start = starts.filter(pk=wish.start or 0).first()
-        if start is None:
-            self.left_alone.append(_("The mods of that start are no longer recorded."))
-            return
-        back = PuttingBack(self.world, start)
-        self.resolver.is_exact = True
-        self.warnings += back.warnings()
-        self.left_alone += back.left_alone()
-        differing = back.differing()
-        wanted = {id(one): _old_file(one.then) for one in differing if one.then and not one.is_file_the_same}
-        sources = _Sources(wanted.values())
-        found = {number: sources.of(old) if old.sha256 else (None, None) for number, old in wanted.items()}
-        unread = [release for release, kept in found.values() if release is not None and kept is None]
-        troubles = self.candidates.read(unread)
-        for one in differing:
-            if one.then is None:
-                if one.row is not None:
-                    self._remove(one.row, _("It wasn't there at %s.") % back.when)
-            elif one.is_file_the_same and one.row is not None:
-                if one.row.enabled != one.then.enabled:
-                    why = _("So it was at %s.") % back.when
-                    self._toggle(one.row, enable=one.then.enabled, why=why)
-            else:
-                release, kept = found[id(one)]
-                if release is not None and (release.pk in troubles or self._is_other(one.then, release)):
-                    self._say_other(one.then, release, troubles.get(release.pk, ""))
-                    if release.pk in troubles:
-                        continue
-                self._put_file_back(one.then, one.row, release, kept, _("It ran at %s.") % back.when)
-
-    @staticmethod
-    def _is_other(then: Entry, release: Release) -> bool:
-        return bool(release.sha256) and release.sha256 != then.sha256
-
-    def _say_other(self, then: Entry, release: Release, trouble: str) -> None:
-        words = {"mod": f"{then.name or then.modid} {then.version}".strip(), "why": trouble}
-        if trouble:
-            text = _("%(mod)s can't be had: %(why)s")
-        else:
-            text = _(
-                "The very file of %(mod)s that ran can't be had any more: the mod database has another one (SHA-256) "
-                "of that version, which would take its place."
-            )
-        self.resolver.unmet.append(Unmet("missing", then.modid.lower(), text % words))
-
-    def _put_file_back(
-        self, then: Entry, row: InstalledMod | None, release: Release | None, kept: KeptCopy | None, why: str
-    ) -> None:
-        key = then.modid.lower()
-        if row is not None and row.enabled and not row.disabled_by_config and not then.enabled and (release or kept):
-            # A file that takes the place of an enabled one is enabled as well; so one goes, the other comes.
-            draft = self._put_back(None, key, release, kept, why, then.version, then.file_name)
-            gone = self._add(Draft(_Action.REMOVE, key, why, row=row))
-            if draft is not None and gone is not None:
-                draft.partners.append(gone)
-        elif row is not None and (release or kept):
-            replacing = Draft(_Action.REPLACE, key, why, row, release, kept, file_name=then.file_name)
-            replacing.enabled = then.enabled
-            draft = self._add(self._with_needs(replacing))
-        else:
-            draft = self._put_back(None, key, release, kept, why, then.version or then.file_name, then.file_name)
-        if draft is not None:
-            draft.enabled = then.enabled
-
-    # All of them
-
-    def _replace(
-        self,
-        row: InstalledMod,
-        release: Release | None,
-        why: str,
-        *,
-        kept: KeptCopy | None = None,
-        file_name: str = "",
-    ) -> Draft | None:
-        """Put another file in the place of `row`; further files of the same mod go with it."""
-        hold = self.world.holds.get(row.modid_key)
-        if hold is not None:
-            self.resolver.unmet.append(Unmet("held", row.modid_key, _("%s is held. Let it go first.") % row))
-        draft = self._add(
-            self._with_needs(
-                Draft(
-                    _Action.REPLACE,
-                    row.modid_key,
-                    why,
-                    row=row,
-                    release=release,
-                    kept=kept,
-                    file_name=file_name,
-                    enabled=loaded(row),
-                )
-            )
-        )
-        if draft is None:
-            return None
-        for other in self.world.of(row.modid_key):
-            if other.pk != row.pk and other.enabled:
-                twin = self._add(
-                    Draft(_Action.REMOVE, row.modid_key, _("The same mod is here more than once."), row=other)
-                )
-                if twin is not None:
-                    draft.partners.append(twin)
-        return draft
-
-    def _add(self, draft: Draft) -> Draft | None:
-        """Take it in, unless its file is one that nobody but a person should touch, or was retracted."""
-        renames = draft.action in (_Action.ENABLE, _Action.DISABLE)
-        if draft.row is not None and not self._may_touch(draft.row, renames=renames):
-            return None
-        if draft.action in (_Action.INSTALL, _Action.REPLACE) and not self._may_bring(draft):
-            return None
-        return self.resolver.add(draft)
-
-    def _may_touch(self, row: InstalledMod, *, renames: bool) -> bool:
-        path = Path(row.folder, row.file_name)
-        if not os.path.lexists(path):
-            text = _("%s can't be found by its name. Scan the server, or rename the file.")
-        elif path.is_symlink():
-            text = _("%s is a link to a file elsewhere: change it by hand.")
-        elif row.kind == InstalledMod.Kind.FOLDER and not renames:
-            text = _("%s is a folder, which vsadmin neither replaces nor removes: do it by hand.")
-        elif not row.sha256 and row.kind != InstalledMod.Kind.FOLDER:
-            text = _("%s can't be read, so it can't be kept safe: make it readable first.")
-        else:
-            return True
-        self.left_alone.append(text % _described(row))
-        return False
-
-    def _retraction_of(self, source: Release | KeptCopy) -> str | None:
-        """Why it was retracted ("" for no reason); None if it wasn't, as far as is known."""
-        if isinstance(source, KeptCopy):
-            told = Lookup.objects.filter(key=source.modid_key).values_list("retractions", flat=True).first() or {}
-            if source.version in told:
-                return str(told[source.version][0])
-            same = list(releases().filter(modid_key=source.modid_key, version=source.version))
-        else:
-            same = [source]
-        self._learn(same)
-        return next((one.retraction_reason for one in same if one.retracted), None)
-
-    def _learn(self, wanted: Iterable[Release]) -> None:
-        """Of those that are gone from the mod database's list, ask it whether they were retracted."""
-        gone = [one for one in wanted if one.gone_since and not one.retracted]
-        if gone and self._may_ask:
-            self._may_ask = withdrawals.note(gone)
-            for one in gone:
-                one.refresh_from_db(fields=["retracted", "retraction_reason"])
-
-    def _may_bring(self, draft: Draft) -> bool:
-        """Whether the draft's file wasn't retracted, or somebody said yes to it; else it is offered."""
-        source = draft.release or draft.kept
-        if source is None or (draft.row is not None and versions.same(draft.row.version, source.version)):
-            return True
-        reason = self._retraction_of(source)
-        if reason is None or self._is_agreed(plans.RETRACTED, draft.key, source.version):
-            return True
-        row = draft.row
-        name = row.name if row else source.mod.name if isinstance(source, Release) else source.name
-        self.offers.append(
-            plans.Offer(
-                plans.RETRACTED, draft.key, name, row.version if row else "", source.version,
-                _retracted(source.version, reason),
-            )
-        )  # fmt: skip
-        return False
-
 
 def _may_change(row: InstalledMod) -> bool:
     """Whether an update of all has something to do with it, or to say of it."""
     return row.outdated or row.back_to_release is not None or row.newer_why == NewerWhy.HELD
-
-
-def _retracted(version: str, reason: str) -> str:
-    return _("%(version)s was retracted%(reason)s.") % {
-        "version": version, "reason": f": {reason.rstrip('.')}" if reason else "",
-    }  # fmt: skip
-
-
-class _Sources:
-    """Where files that were replaced can be had from again; two queries."""
-
-    def __init__(self, files: Iterable[OldFile]) -> None:
-        wanted = list(files)
-        digests = {one.sha256 for one in wanted if one.sha256}
-        self._kept = {one.sha256: one for one in KeptCopy.objects.filter(sha256__in=digests).order_by("kept_at")}
-        keys = {one.modid.lower() for one in wanted if one.modid}
-        found = releases().filter(Q(sha256__in=digests) | Q(modid_key__in=keys), file_id__isnull=False)
-        # What is gone from the list, as retracted ones are, the file host may still have.
-        there = found.filter(Q(gone_since=None) | ~Q(file_url=""))
-        self._releases = sorted(there, key=lambda one: one.withdrawn)
-
-    def of(self, old: OldFile) -> tuple[Release | None, KeptCopy | None]:
-        if kept := self._kept.get(old.sha256):
-            return None, kept
-        exact = next((one for one in self._releases if one.sha256 and one.sha256 == old.sha256), None)
-        same = next(
-            (r for r in self._releases if r.modid_key == old.modid.lower() and versions.same(r.version, old.version)),
-            None,
-        )
-        return exact or same, None
-
-
-def _old_file(then: Entry) -> OldFile:
-    return OldFile("", then.file_name, then.sha256, 0, then.modid, then.version, then.name, enabled=then.enabled)
 
 
 def _mod_of(target: Target) -> Mod | None:
@@ -702,7 +366,3 @@ def _mod_of(target: Target) -> Mod | None:
     if target.number is not None:
         return Mod.objects.filter(asset_id=target.number).first() or Mod.objects.filter(mod_id=target.number).first()
     return Mod.objects.filter(alias__iexact=target.alias).first() if target.alias else None
-
-
-def _described(row: InstalledMod) -> str:
-    return f"{row} ({row.file_name})"

@@ -108,8 +108,8 @@ def _plan(server: GameServer, wish: wishes.Wish, report: Report | None, stop: th
     world = World(server, _rows(server), holds.of(server), wish.game_version)
     candidates = Candidates(report, stop)
     resolver = Resolver(world, candidates)
-    drafter = Drafter(world, candidates, resolver)
-    drafter.draft(wish)
+    drafter = Drafter(world, candidates, resolver, wish)
+    drafter.draft()
     resolver.resolve()
     lost = [_("%(mod)s can't be had: %(why)s") % {"mod": draft, "why": why} for draft, why in resolver.dropped]
     steps = Stepper(world).of(resolver.drafts)
