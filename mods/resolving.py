@@ -29,8 +29,11 @@ class Draft:
     kept: KeptCopy | None = None
     #: Of `kept`: what its file says it needs.
     kept_needs: Mapping[str, str] = field(default_factory=dict)
-    #: The name that the file had before, where it is to get that one again; "" for a name of ours.
+    #: The name that the file is to have, exactly (`.disabled` included), because it had it before; "" for a name of
+    #: ours.
     file_name: str = ""
+    #: Where a new file goes; "" for where the replaced one is, else the server's first mod folder.
+    folder: str = ""
     #: Whether the game will load it.
     enabled: bool = True
     #: A person asked for it, rather than another mod needing it.
@@ -106,6 +109,8 @@ class Resolver:
         self.dropped: list[tuple[Draft, str]] = []
         #: Nothing is added to what was asked for: it is a set that ran as it is.
         self.is_exact = False
+        #: Then what the drafts need and don't get is named all the same.
+        self.names_lacks = False
         self._by_key: dict[str, Draft] = {}
 
     def add(self, draft: Draft) -> Draft:
@@ -185,16 +190,21 @@ class Resolver:
         other = self._by_key.get(key)
         if other is not None:
             if other.version is None:
-                return  # taken away: `_check_dependents` says so
+                if self.names_lacks:
+                    self._lack("missing", draft, key, minimum, _("the plan takes it away"))
+                return  # else `_check_dependents` says so
             if other is not draft:
                 draft.partners.append(other)
-            if not versions.satisfies(other.version, minimum) and not self.is_exact:
+            if not versions.satisfies(other.version, minimum) and (self.names_lacks or not self.is_exact):
                 self._lack("too_old", draft, key, minimum, _("the plan has %s of it") % other.version)
             return
         active = self.world.active(key)
-        if self.is_exact or (active is not None and versions.satisfies(active.version, minimum)):
+        if active is not None and versions.satisfies(active.version, minimum):
             return
-        if active is not None:
+        if self.is_exact:
+            if self.names_lacks:
+                self._lack("missing", draft, key, minimum, _("a roll-back brings nothing that wasn't there before"))
+        elif active is not None:
             self._raise(draft, active, minimum)
         elif asleep := [row for row in self.world.of(key) if versions.satisfies(row.version, minimum)]:
             self._wake(draft, asleep[0], minimum)

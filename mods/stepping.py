@@ -3,6 +3,8 @@
 import os
 import re
 import unicodedata
+from collections import defaultdict
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path, PurePosixPath
 
@@ -31,6 +33,11 @@ class Stepper:
         self._taken: dict[str, set[str]] = {}
 
     def of(self, drafts: list[Draft]) -> tuple[PlannedStep, ...]:
+        there = {_place(draft.row): draft for draft in drafts if draft.row is not None}
+        for draft in drafts:
+            holder = there.get(self._wanted(draft), draft) if draft.file_name else draft
+            if holder is not draft:
+                draft.partners.append(holder)
         numbers = groups(drafts)
         keys = {cache_key(release.file_id) for draft in drafts for release in _releases_of(draft) if release.file_id}
         self._of_kept = self._releases_of_kept([draft.kept for draft in drafts if draft.kept is not None])
@@ -38,14 +45,40 @@ class Stepper:
         self._cached = known.at_hand(keys)
         for row in self._world.rows:
             self._names(row.folder).add(_folded(row.file_name))
-        for draft in drafts:  # what goes makes room
+        members: dict[int, list[Draft]] = defaultdict(list)
+        for draft in drafts:
+            members[numbers[draft]].append(draft)
+        return tuple(step for number in sorted(members) for step in self._group(members[number], number))
+
+    def _group(self, members: list[Draft], number: int) -> Iterator[PlannedStep]:
+        """What goes makes room for what comes after it in the same group, and for nothing else: groups may fail."""
+        freed = []
+        for draft in self._in_order(members):
             if draft.row is not None:
                 self._names(draft.row.folder).discard(_folded(draft.row.file_name))
-        ordered = sorted(drafts, key=lambda draft: numbers[draft])
-        return tuple(self._step(draft, numbers[draft]) for draft in ordered)
+                freed.append(draft.row)
+            yield self._step(draft, number)
+        for row in freed:
+            self._names(row.folder).add(_folded(row.file_name))
+
+    def _in_order(self, members: list[Draft]) -> Iterator[Draft]:
+        """As they come, but who is to have a name that another one has now comes after that one."""
+        left = list(members)
+        while left:
+            there = {_place(draft.row): draft for draft in left if draft.row is not None}
+            ready = (draft for draft in left if there.get(self._wanted(draft), draft) is draft)
+            draft = next(ready, left[0])
+            left.remove(draft)
+            yield draft
+
+    def _wanted(self, draft: Draft) -> "_Place":
+        return self._folder(draft), _folded(self._preferred(draft))
+
+    def _folder(self, draft: Draft) -> str:
+        return draft.row.folder if draft.row else draft.folder or _first_folder(self._world.server)
 
     def _step(self, draft: Draft, group: int) -> PlannedStep:
-        new = self._new(draft)
+        new, renamed = self._new(draft), self._rename_to(draft)
         compatibility = ""
         release = self._told_of(draft)
         if release is not None:
@@ -58,9 +91,9 @@ class Stepper:
             why=draft.why,
             old=self._old(draft.row) if draft.row else None,
             new=new,
-            rename_to=self._rename_to(draft),
+            rename_to=renamed,
             compatibility=compatibility,
-            notes=(*draft.notes, *self._notes(draft)),
+            notes=(*draft.notes, *_name_note(draft, new.file_name if new else renamed), *self._notes(draft)),
         )
 
     def _releases_of_kept(self, copies: list[KeptCopy]) -> dict[tuple[str, str], Release]:
@@ -112,14 +145,12 @@ class Stepper:
     def _new(self, draft: Draft) -> NewFile | None:
         if draft.action not in (Step.Action.INSTALL, Step.Action.REPLACE):
             return None
-        folder = draft.row.folder if draft.row else _first_folder(self._world.server)
         release, kept = draft.release, draft.kept
+        folder = self._folder(draft)
         if release is not None:
-            ending = PurePosixPath(release.file_name).suffix.lower()
-            name = self._free_name(folder, release.modid or draft.key, release.version, ending, draft)
             return NewFile(
                 folder=folder,
-                file_name=name,
+                file_name=self._free(folder, self._preferred(draft)),
                 sha256=release.sha256,
                 size=release.size or 0,
                 modid=release.modid,
@@ -131,10 +162,9 @@ class Stepper:
             )
         if kept is None:
             return None
-        ending = PurePosixPath(kept.stored_name).suffix.lower()
         return NewFile(
             folder=folder,
-            file_name=self._free_name(folder, kept.modid or kept.name, kept.version, ending, draft),
+            file_name=self._free(folder, self._preferred(draft)),
             sha256=kept.sha256,
             size=kept.size,
             modid=kept.modid,
@@ -145,20 +175,27 @@ class Stepper:
         )
 
     def _rename_to(self, draft: Draft) -> str:
-        row = draft.row
-        if row is None or draft.action not in (Step.Action.ENABLE, Step.Action.DISABLE):
+        if draft.row is None or draft.action not in (Step.Action.ENABLE, Step.Action.DISABLE):
             return ""
-        bare = row.file_name.removesuffix(_DISABLED)
-        wanted = draft.file_name or (bare if draft.enabled else bare + _DISABLED)
-        return self._free(row.folder, wanted)
+        return self._free(draft.row.folder, self._preferred(draft))
 
-    def _free_name(self, folder: str, modid: str, version: str, ending: str, draft: Draft) -> str:
-        """A name of ours that nothing in the folder has; never the API's or the author's as it is."""
-        suffix = "" if draft.enabled or (draft.row is not None and draft.row.enabled) else _DISABLED
+    def _preferred(self, draft: Draft) -> str:
+        """The name that its file gets if that is free: the one from before, else one of ours, never the API's or the
+        author's as it is; "" if there is no file."""
         if draft.file_name:
-            return self._free(folder, draft.file_name.removesuffix(_DISABLED) + suffix)
-        stem = _UNSAFE.sub("_", f"{modid}_{version}" if version else modid).lstrip("._+-")[:_MAX_NAME] or "mod"
-        return self._free(folder, f"{stem}{ending}{suffix}")
+            return draft.file_name
+        row = draft.row
+        if row is not None and draft.action in (Step.Action.ENABLE, Step.Action.DISABLE):
+            return row.file_name.removesuffix(_DISABLED) + ("" if draft.enabled else _DISABLED)
+        source = draft.release or draft.kept
+        if source is None:
+            return ""
+        named = source.file_name if isinstance(source, Release) else source.stored_name
+        modid = source.modid or (draft.key if isinstance(source, Release) else source.name)
+        text = f"{modid}_{source.version}" if source.version else modid
+        stem = _UNSAFE.sub("_", text).lstrip("._+-")[:_MAX_NAME] or "mod"
+        is_on = draft.enabled or (row is not None and row.enabled)
+        return stem + PurePosixPath(named).suffix.lower() + ("" if is_on else _DISABLED)
 
     def _free(self, folder: str, name: str) -> str:
         """The name, or one with a number where something else has it already."""
@@ -223,6 +260,19 @@ def _releases_of(draft: Draft) -> list[Release]:
     if draft.row is not None and draft.row.release is not None:
         found.append(draft.row.release)
     return found
+
+
+_Place = tuple[str, str]
+
+
+def _place(row: InstalledMod) -> _Place:
+    return row.folder, _folded(row.file_name)
+
+
+def _name_note(draft: Draft, name: str) -> list[str]:
+    if draft.file_name in {"", name}:
+        return []
+    return [_("Its name from before, %s, belongs to another file now.") % draft.file_name]
 
 
 def _first_folder(server: GameServer) -> str:
