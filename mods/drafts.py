@@ -39,15 +39,14 @@ class Drafts:
         kept: KeptCopy | None,
         why: str,
         version: str,
-        file_name: str = "",
     ) -> Draft | None:
         if release is None and kept is None:
             text = _("%(key)s %(version)s can't be had any more: neither the mod database nor a kept copy has it.")
             self.resolver.unmet.append(Unmet("missing", key, text % {"key": key, "version": version}))
             return None
         if row is not None:
-            return self._replace(row, release, why, kept=kept, file_name=file_name)
-        draft = Draft(_Action.INSTALL, key, why, release=release, kept=kept, file_name=file_name)
+            return self._replace(row, release, why, kept=kept)
+        draft = Draft(_Action.INSTALL, key, why, release=release, kept=kept)
         return self._add(self._with_needs(draft))
 
     def _replace(
@@ -57,7 +56,6 @@ class Drafts:
         why: str,
         *,
         kept: KeptCopy | None = None,
-        file_name: str = "",
     ) -> Draft | None:
         """Put another file in the place of `row`; further files of the same mod go with it."""
         hold = self.world.holds.get(row.modid_key)
@@ -72,7 +70,6 @@ class Drafts:
                     row=row,
                     release=release,
                     kept=kept,
-                    file_name=file_name,
                     enabled=loaded(row),
                 )
             )

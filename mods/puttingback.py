@@ -44,13 +44,21 @@ class PuttingBack:
         entries = [(_entry(row), row) for row in world.rows]
         # By what they are, not by what they say: two folders may hold equal files.
         rows = {id(entry): row for entry, row in entries}
-        pairs = modset.pairs(modset.from_json(start.mods or ()), [entry for entry, _row in entries])
-        found = [Difference(then, rows[id(now)] if now is not None else None) for then, now in pairs]
+        then = modset.from_json(start.mods or ())
+        pairs = modset.pairs(then, [entry for entry, _row in entries])
+        # Of several enabled files of a mod, the game loaded the first.
+        several = (files for key, files in modset.by_mod(then).items() if not key.startswith("/"))
+        self._spare = {id(one) for files in several for one in files[1:] if one.enabled}
+        found = [Difference(was, rows[id(now)] if now is not None else None) for was, now in pairs]
         self._differing = [one for one in found if not _is_as_it_was(one)]
 
     def differing(self) -> Sequence[Difference]:
         """What is to be put back, held mods that stay left out."""
         return [one for one in self._differing if not self._stays(one)]
+
+    def is_spare(self, then: Entry) -> bool:
+        """Whether it was a second enabled file of its mod, which the game didn't load."""
+        return id(then) in self._spare
 
     def left_alone(self) -> Iterator[str]:
         """One sentence for each that stays as it is though it differs."""
