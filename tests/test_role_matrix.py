@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from django.apps import apps
 from pytest_django import Settings
 
 from tests.role_matrix import ROLES, World, ask, client_of
@@ -26,7 +25,6 @@ HEAD = f"# What {', '.join(ROLES)} get: see test_role_matrix.py. Written and in 
 def world(settings: Settings, tmp_path: Path) -> World:
     settings.VSADMIN_DATA_DIR = tmp_path / "data"
     (tmp_path / "server" / "Mods").mkdir(parents=True)
-    roles.make_groups(apps, "default")  # tests that empty the database emptied them too
     return World(tmp_path / "server")
 
 

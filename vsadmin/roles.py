@@ -1,11 +1,8 @@
-"""The three groups that a panel begins with, and the rights of each. What people make of them later is theirs."""
+"""The three groups that a panel begins with, and the rights of each. What people make of them later is theirs.
 
-from collections.abc import Iterable
-from typing import Any
-
-from django.apps import apps as installed_apps
-from django.apps.registry import Apps
-from django.contrib.auth.management import create_permissions
+`vsadmin/migrations` makes them, from texts of its own: what was landed there stays as it is, whatever changes here. A
+new right is given by a new migration.
+"""
 
 VIEWER, OPERATOR, ADMINISTRATOR = "Viewer", "Operator", "Administrator"
 
@@ -71,38 +68,3 @@ TABLE: dict[str, frozenset[str]] = {
     OPERATOR: _SEES | _OPERATES,
     ADMINISTRATOR: _SEES | _OPERATES | _ADMINISTERS,
 }
-
-
-def make_groups(apps: Apps, alias: str) -> list[str]:
-    """Make those that aren't there yet; returns their names.
-
-    A group that has the name already is somebody's own and stays as it is. `apps` may be a migration's: of its rights
-    those that it knows are given, so a migration that brings a new right gives it itself (`give`).
-    """
-    groups = apps.get_model("auth", "Group")._default_manager.using(alias)
-    there = set(groups.filter(name__in=TABLE).values_list("name", flat=True))
-    missing = [name for name in TABLE if name not in there]
-    if missing:
-        _make_rights(apps, alias)
-    for name in missing:
-        groups.create(name=name).permissions.set(_rights(apps, alias, TABLE[name]))
-    return missing
-
-
-def give(apps: Apps, alias: str, name: str, rights: Iterable[str]) -> None:
-    """For migrations that bring new rights: give them to that group, where nobody renamed or deleted it."""
-    _make_rights(apps, alias)
-    for group in apps.get_model("auth", "Group")._default_manager.using(alias).filter(name=name):
-        group.permissions.add(*_rights(apps, alias, rights))
-
-
-def _make_rights(apps: Apps, alias: str) -> None:
-    """Django makes them after all migrations, which is too late for a migration."""
-    for label in sorted({right.partition(".")[0] for rights in TABLE.values() for right in rights}):
-        create_permissions(installed_apps.get_app_config(label), verbosity=0, using=alias, apps=apps)
-
-
-def _rights(apps: Apps, alias: str, wanted: Iterable[str]) -> list[Any]:
-    known = apps.get_model("auth", "Permission")._default_manager.using(alias).select_related("content_type")
-    names = set(wanted)
-    return [one for one in known if f"{one.content_type.app_label}.{one.codename}" in names]

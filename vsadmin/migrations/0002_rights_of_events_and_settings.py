@@ -3,7 +3,7 @@ from typing import Any
 from django.db import migrations
 from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 
-from vsadmin import roles
+from vsadmin.migrations import _rights
 
 _SEES = ("mods.view_serverstart", "mods.view_crash", "events.view_event", "stored.view_storedsetting")
 _OPERATES = (*_SEES, "mods.dismiss_crash")
@@ -19,7 +19,7 @@ _ADMINISTERS = (
 
 def give_rights(apps: Any, schema_editor: BaseDatabaseSchemaEditor) -> None:
     for name, rights in (("Viewer", _SEES), ("Operator", _OPERATES), ("Administrator", _ADMINISTERS)):
-        roles.give(apps, schema_editor.connection.alias, name, rights)
+        _rights.give(apps, schema_editor.connection.alias, name, rights)
 
 
 class Migration(migrations.Migration):

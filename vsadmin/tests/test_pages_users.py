@@ -3,7 +3,6 @@
 from typing import Any
 
 import pytest
-from django.apps import apps
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Group, User
 from django.db import connection
@@ -25,7 +24,6 @@ def root() -> User:
 
 @pytest.fixture
 def administrator() -> User:
-    roles.make_groups(apps, "default")
     user = User.objects.create_user("administrator", is_staff=True)
     user.groups.add(Group.objects.get(name=roles.ADMINISTRATOR))
     return user

@@ -11,6 +11,7 @@ from django.db import connection
 from django.db.migrations.loader import MigrationLoader
 
 from vsadmin import roles
+from vsadmin.migrations import _rights
 
 pytestmark = pytest.mark.django_db
 
@@ -93,8 +94,8 @@ def test_a_group_of_somebody_elses_making_stays_theirs() -> None:
 def test_a_later_right_goes_to_who_has_the_group_still() -> None:
     migrate()
     Group.objects.filter(name=roles.VIEWER).update(name="Guests")
-    roles.give(apps, "default", roles.VIEWER, ["auth.view_user"])
-    roles.give(apps, "default", roles.OPERATOR, ["auth.view_user"])
+    _rights.give(apps, "default", roles.VIEWER, ["auth.view_user"])
+    _rights.give(apps, "default", roles.OPERATOR, ["auth.view_user"])
     assert rights_of("Guests") == roles.TABLE[roles.VIEWER]
     assert rights_of(roles.OPERATOR) == roles.TABLE[roles.OPERATOR] | {"auth.view_user"}
     assert not Group.objects.filter(name=roles.VIEWER).exists()
