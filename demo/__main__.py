@@ -1,7 +1,8 @@
 """`./run.sh demo`: vsadmin with made-up servers and mods, in a folder that is deleted when it stops.
 
 The mod database is a process of its own; the panel and its worker are started by vsadmin's own `up`, in this process.
-Nothing of the caller's settings is taken over, and nothing but this machine is reached or can reach it.
+Of the caller's settings only HOST and PORT are taken over; without them nothing but this machine can reach it, and it
+reaches nothing else itself.
 """
 
 import argparse
@@ -9,21 +10,23 @@ import contextlib
 import getpass
 import io
 import os
+import re
 import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
 from typing import TextIO
+from urllib.parse import urlsplit
 
 from demo import throwaway, world
 
 HOME = Path(__file__).resolve().parents[1]
 HOST = "127.0.0.1"
-#: The first that is free is taken; where none is, any.
+#: Without a PORT, the first that is free is taken; if none is, any.
 PORTS = range(8000, 8020)
 
 #: All that is taken over of the caller's environment: where programs are, and how texts and times are written.
@@ -32,8 +35,8 @@ KEPT = ("PATH", "LD_LIBRARY_PATH", "TMPDIR", "TZ", "LANG", "LC_ALL", "LC_CTYPE",
 _TELL = """
 The demo is running: {url}
   user: demo   password: demo   (viewer and operator, with the same password, may do less)
-  From another computer: ssh -L {port}:{host}:{port} {user}@{machine}
-  and the same address there.
+  From another computer: ssh -L {port}:{place} {user}@{machine}
+  then open http://localhost:{port}/ there.
 
 What to try first:
   1. The overview says what needs doing. See the updates of Public, let them be planned, read the plan, carry it out.
@@ -58,6 +61,11 @@ class Failed(Exception):
 def environment(caller: Mapping[str, str], folder: Path) -> dict[str, str]:
     """The whole environment of a demo in `folder`, but for the mod database's address and the port."""
     data = str(folder / "vsadmin")
+    host = caller.get("HOST", "").strip() or HOST
+    names = {"ALLOWED_HOSTS": f"{HOST},localhost"}
+    if host != HOST:
+        # Whoever sets HOST wants it to be reached from elsewhere, by whatever name, and there is no TLS.
+        names = {"ALLOWED_HOSTS": "*", "VSADMIN_ALLOW_HTTP": "on"}
     return {name: caller[name] for name in KEPT if name in caller} | {
         "HOME": str(folder),
         "LOGNAME": "demo",
@@ -67,8 +75,8 @@ def environment(caller: Mapping[str, str], folder: Path) -> dict[str, str]:
         "VSADMIN_DATA_DIR": data,
         # Only where it names that very data folder is a panel labelled as a demo's.
         "VSADMIN_DEMO": data,
-        "HOST": HOST,
-        "ALLOWED_HOSTS": f"{HOST},localhost",
+        "HOST": host,
+        **names,
         "VS_MOD_LIST_REFRESH_INTERVAL": "60",
         "VS_MOD_SCAN_INTERVAL": "60",
         "VS_MOD_CATALOGUE_INTERVAL": "120",
@@ -112,19 +120,28 @@ def _run(folder: Path, terminal: TextIO) -> None:
     """From the first preparation to the end that somebody asked for. Raises Ended, Failed, OSError."""
     _say(terminal, "Preparing the demo: made-up servers and mods, in a folder that is deleted at the end …")
     user = _user_name()
+    wanted = os.environ.get("PORT", "").strip()
     clean = environment(os.environ, folder)
     os.environ.clear()
     os.environ.update(clean)
     os.chdir(HOME)
     _log_into(folder / "log")
+    ports = [_port(wanted)] if wanted else [*PORTS, 0]
+    _free_port(ports)  # said at once where there is none
     now = datetime.now(UTC).replace(microsecond=0)
     with _mod_database(now) as database:
         _prepare(now, folder, database)
-        port = _free_port()
-        os.environ["PORT"] = str(port)
-        url, python = f"http://{HOST}:{port}/", os.path.relpath(sys.executable)
-        words = _TELL.format(url=url, host=HOST, port=port, user=user, machine=socket.gethostname(), python=python)
-        _up(_Announcer(f"http://{HOST}:{port}/", lambda: _say(terminal, words)))
+        os.environ["PORT"] = str(_free_port(ports))
+
+        def tell(url: str) -> None:
+            place, python = urlsplit(url).netloc, os.path.relpath(sys.executable)
+            port = os.environ["PORT"]
+            words = _TELL.format(
+                url=url, place=place, port=port, user=user, machine=socket.gethostname(), python=python
+            )
+            _say(terminal, words)
+
+        _up(_Announcer(tell))
 
 
 def _prepare(now: datetime, folder: Path, database: "subprocess.Popen[bytes]") -> None:
@@ -178,17 +195,17 @@ def _up(announcer: "_Announcer") -> None:
 
 
 class _Announcer(io.TextIOBase):
-    """What `up` says goes into the log; once it says that the panel is running, `tell` is called."""
+    """What `up` says goes into the log; once it says where the panel is running, `tell` is called."""
 
-    def __init__(self, url: str, tell: Callable[[], None]) -> None:
-        self._url = url
-        self._tell: Callable[[], None] | None = tell
+    def __init__(self, tell: Callable[[str], None]) -> None:
+        self._tell: Callable[[str], None] | None = tell
 
     def write(self, text: str, /) -> int:
         sys.stdout.write(text)
-        if self._tell is not None and self._url in text:
+        found = re.search(r"is running: (http://\S+)", text)
+        if self._tell is not None and found:
             tell, self._tell = self._tell, None
-            tell()
+            tell(found[1])
         return len(text)
 
 
@@ -220,14 +237,28 @@ def _address_of(database: "subprocess.Popen[bytes]") -> str:
     return address
 
 
-def _free_port() -> int:
-    for port in (*PORTS, 0):
-        with socket.socket() as trial, contextlib.suppress(OSError):
+def _port(wanted: str) -> int:
+    """The caller's PORT. Raises Failed where it is no port."""
+    if not (wanted.isascii() and wanted.isdigit() and 0 < int(wanted) < 65536):
+        raise Failed(f"PORT is {wanted!r}; a port is between 1 and 65535.")
+    return int(wanted)
+
+
+def _free_port(ports: Iterable[int]) -> int:
+    """The first of them on which HOST can be listened on; 0 stands for any. Raises Failed."""
+    host = os.environ["HOST"].strip("[]")
+    why = ""
+    for port in ports:
+        with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as trial:
             trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            trial.bind((HOST, port))
-            found: int = trial.getsockname()[1]
-            return found
-    raise Failed("there is no free port.")
+            try:
+                trial.bind((host, port))
+            except OSError as error:
+                why = f"{host}, port {port}: {error.strerror}"
+            else:
+                found: int = trial.getsockname()[1]
+                return found
+    raise Failed(f"it can't listen there ({why}). Set HOST and PORT to an address of this machine and a free port.")
 
 
 def _log_into(path: Path) -> None:

@@ -1,13 +1,14 @@
 """What the demo takes over of its caller's environment: nothing that sets anything; and what only the demo can do."""
 
 import os
+import socket
 from pathlib import Path
 
 import pytest
 from django.test import Client
 from pytest_django import Settings
 
-from demo.__main__ import environment
+from demo.__main__ import Failed, _free_port, _port, environment
 
 HOSTILE = {
     "VS_SERVER_DATA_DIR": "/srv/real",
@@ -18,8 +19,6 @@ HOSTILE = {
     "DATABASE_URL": "postgres://user:password@db.example.com/real",
     "SECRET_KEY": "real",
     "DEBUG": "on",
-    "HOST": "0.0.0.0",
-    "PORT": "80",
     "ALLOWED_HOSTS": "*",
     "CSRF_TRUSTED_ORIGINS": "https://mods.example.com",
     "EMAIL_URL": "smtp://mail.example.com",
@@ -34,9 +33,30 @@ def test_no_setting_of_the_caller_comes_through() -> None:
     made = environment({**HOSTILE, "PATH": "/usr/bin", "TZ": "Europe/Oslo"}, Path("/tmp/demo"))
     assert not set(made.values()) & set(HOSTILE.values())
     assert (made["PATH"], made["TZ"]) == ("/usr/bin", "Europe/Oslo")
-    assert made["HOST"] == "127.0.0.1"
+    assert (made["HOST"], made["ALLOWED_HOSTS"]) == ("127.0.0.1", "127.0.0.1,localhost")
+    assert "VSADMIN_ALLOW_HTTP" not in made
     assert made["VSADMIN_IGNORE_DOTENV"] == "1"
     assert made["VSADMIN_DATA_DIR"] == made["VSADMIN_DEMO"] == "/tmp/demo/vsadmin"
+
+
+def test_whoever_sets_host_reaches_it_from_elsewhere() -> None:
+    made = environment({**HOSTILE, "HOST": "0.0.0.0"}, Path("/tmp/demo"))
+    assert (made["HOST"], made["ALLOWED_HOSTS"], made["VSADMIN_ALLOW_HTTP"]) == ("0.0.0.0", "*", "on")
+
+
+@pytest.mark.parametrize("port", ["x", "0", "65536", "²"])
+def test_a_port_that_is_none(port: str) -> None:
+    with pytest.raises(Failed, match="a port is between"):
+        _port(port)
+
+
+def test_a_port_that_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOST", "127.0.0.1")
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(Failed, match=f"port {port}: Address already in use"):
+            _free_port([port])
+        assert _free_port([port, 0]) not in (0, port)
 
 
 @pytest.mark.django_db

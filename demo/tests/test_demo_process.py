@@ -15,6 +15,7 @@ from django.conf import settings
 
 from demo import throwaway
 from demo.tests.test_demo_environment import HOSTILE
+from vsadmin.lib.tests.loopback import free_port
 from vsadmin.tests import processes
 
 pytestmark = [pytest.mark.cluster, pytest.mark.xdist_group("up")]
@@ -26,14 +27,14 @@ READY_WITHIN = 150
 class Demo:
     """A running demo, whose folder is made in `place`; what it says goes to a file."""
 
-    def __init__(self, place: Path) -> None:
+    def __init__(self, place: Path, **environment: str) -> None:
         self.place = place
         self.output = place.with_name("output")
         with self.output.open("w") as file:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "demo"],
                 cwd=settings.BASE_DIR,
-                env={**HOSTILE, "PATH": os.environ["PATH"], "TMPDIR": str(place)} | _without_path(),
+                env={**HOSTILE, "PATH": os.environ["PATH"], "TMPDIR": str(place)} | _without_path() | environment,
                 stdin=subprocess.DEVNULL,
                 stdout=file,
                 stderr=subprocess.STDOUT,
@@ -69,13 +70,13 @@ def _without_path() -> dict[str, str]:
 
 
 @pytest.fixture
-def start(tmp_path: Path) -> Iterator[Callable[[], Demo]]:
+def start(tmp_path: Path) -> Iterator[Callable[..., Demo]]:
     place = tmp_path / "tmp"
     place.mkdir()
     started: list[Demo] = []
 
-    def run() -> Demo:
-        started.append(Demo(place))
+    def run(**environment: str) -> Demo:
+        started.append(Demo(place, **environment))
         return started[-1]
 
     yield run
@@ -99,7 +100,7 @@ def log_in(url: str) -> requests.Session:
     return session
 
 
-def test_it_runs_on_this_machine_alone_and_leaves_nothing(start: Callable[[], Demo]) -> None:
+def test_it_runs_on_this_machine_alone_and_leaves_nothing(start: Callable[..., Demo]) -> None:
     demo = start().wait_until_told()
     assert demo.url.startswith("http://127.0.0.1:")
     assert "user: demo   password: demo" in demo.said()
@@ -127,10 +128,15 @@ def test_it_runs_on_this_machine_alone_and_leaves_nothing(start: Callable[[], De
     assert not demo.left()
 
 
-def test_killed_it_leaves_nothing_running_and_the_next_one_sweeps(
-    start: Callable[[], Demo], monkeypatch: pytest.MonkeyPatch
+def test_where_host_and_port_say_and_killed_it_leaves_nothing_running_and_the_next_one_sweeps(
+    start: Callable[..., Demo], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    demo = start().wait_until_told()
+    port = free_port()
+    demo = start(HOST="0.0.0.0", PORT=str(port)).wait_until_told()
+    assert demo.url == f"http://127.0.0.1:{port}/"
+    assert f"ssh -L {port}:127.0.0.1:{port} " in demo.said()
+    answer = requests.get(f"http://127.0.0.2:{port}/admin/login/", timeout=30)
+    assert (answer.status_code, "Unencrypted." in answer.text) == (200, True)
     assert len(demo.groups) >= 3, "mod database, panel, worker"
     demo.process.kill()
     processes.wait_for(lambda: not demo.left(), 30)
@@ -141,7 +147,7 @@ def test_killed_it_leaves_nothing_running_and_the_next_one_sweeps(
 
 
 @pytest.mark.parametrize("where", ["the folder", "a command"])
-def test_ended_while_it_prepares_it_leaves_nothing_either(start: Callable[[], Demo], where: str) -> None:
+def test_ended_while_it_prepares_it_leaves_nothing_either(start: Callable[..., Demo], where: str) -> None:
     demo = start()
     inside = "log" if where == "the folder" else "vsadmin/cache"
 
