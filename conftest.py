@@ -52,8 +52,16 @@ def pytest_xdist_auto_num_workers() -> int:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Those that wait for processes and browsers begin first, so that no long one is waited for alone at the end."""
-    items.sort(key=lambda item: not any(item.get_closest_marker(name) for name in ("cluster", "browser")))
+    """Those that wait for processes and browsers begin first, so that no long one is waited for alone at the end; and
+    they have more time than pyproject.toml gives the others."""
+
+    def waits(item: pytest.Item) -> bool:
+        return any(item.get_closest_marker(name) for name in ("cluster", "browser"))
+
+    items.sort(key=lambda item: not waits(item))
+    for item in filter(waits, items):
+        if not item.get_closest_marker("timeout"):
+            item.add_marker(pytest.mark.timeout(300))
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -52,6 +52,7 @@ def test_systemd_takes_it(tmp_path: Path) -> None:
         timeout=60,
         check=False,
     )
+    assert done.returncode == 0, done.stderr
     assert "vsadmin.service" not in done.stderr, done.stderr
 
 

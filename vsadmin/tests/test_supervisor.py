@@ -219,20 +219,6 @@ class Program(Child):
 Make = Callable[[str, str], Program]
 
 
-@pytest.fixture(autouse=True)
-def _deadline() -> Iterator[None]:
-    """A supervisor that never ends is a failure, not a test run that never ends."""
-
-    def stop(number: int, frame: object) -> None:
-        raise TimeoutError("the supervisor hasn't ended")
-
-    before = signal.signal(signal.SIGALRM, stop)
-    signal.alarm(40)
-    yield
-    signal.alarm(0)
-    signal.signal(signal.SIGALRM, before)
-
-
 @pytest.fixture
 def make(tmp_path: Path) -> Iterator[Make]:
     made: list[Program] = []
