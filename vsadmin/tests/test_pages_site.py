@@ -153,3 +153,12 @@ def test_logging_in_and_out(client: Client) -> None:
 def test_the_frame_costs_few_queries(admin_client: Client, django_assert_max_num_queries: object) -> None:
     with django_assert_max_num_queries(6):  # type: ignore[operator]  # a fixture of pytest-django
         admin_client.get("/admin/password_change/")
+
+
+@pytest.mark.parametrize("onwards", ["https://evil.example.net/", "//evil.example.net/", "javascript:alert(1)", ""])
+def test_whoever_logs_in_towards_elsewhere_gets_the_overview(client: Client, onwards: str) -> None:
+    User.objects.create_superuser("admin", "", "a good password")
+    form = {"username": "admin", "password": "a good password", "next": onwards}
+    answer = client.post(f"/admin/login/?next={onwards}", form)
+    assert (answer.status_code, answer["Location"]) == (302, "/admin/")
+    assert client.get(f"/admin/login/?next={onwards}")["Location"] == "/admin/", "already logged in"
