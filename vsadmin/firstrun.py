@@ -5,7 +5,7 @@ import hashlib
 import os
 import secrets
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from vsadmin import dbcopy
-from vsadmin.lib import conf, files
+from vsadmin.lib import conf, files, locks
 
 Say = Callable[[str], None]
 
@@ -62,6 +62,26 @@ class CannotStart(Exception):
         return f"{self.text}\n{self.remedy}".strip()
 
 
+#: Seconds that one start waits for another that is preparing the same things.
+PATIENCE = 600.0
+
+
+@contextlib.contextmanager
+def alone() -> Iterator[None]:
+    """For the block, no other start prepares anything: two at once would make the same tables. Raises `CannotStart`."""
+    with contextlib.ExitStack() as stack:
+        try:
+            stack.enter_context(locks.wait_for("preparing", PATIENCE))
+        except locks.Busy:
+            raise CannotStart(
+                _("Another start of vsadmin has been preparing the database for ten minutes."),
+                _("See what it says, or stop it; then start again."),
+            ) from None
+        except Error as error:
+            raise _unusable(error) from error
+        yield
+
+
 # --- database -------------------------------------------------------------------------------------
 
 
@@ -76,13 +96,7 @@ def prepare_database(say: Say) -> None:
     try:
         pending, is_new = _plan()
     except Error as error:
-        raise CannotStart(
-            _("The database can't be used: %s") % _first_line(error),
-            _("Check DATABASE_URL and that the database runs.")
-            if settings_name_a_database()
-            else _("Check that %s and its folder can be read and written, and that the disk isn't full.")
-            % connection.settings_dict["NAME"],
-        ) from error
+        raise _unusable(error) from error
     if not pending:
         return
     if not is_new:
@@ -115,6 +129,16 @@ def free_full_disk(say: Say) -> None:
             )
             % removed
         )
+
+
+def _unusable(error: Error) -> CannotStart:
+    return CannotStart(
+        _("The database can't be used: %s") % _first_line(error),
+        _("Check DATABASE_URL and that the database runs.")
+        if settings_name_a_database()
+        else _("Check that %s and its folder can be read and written, and that the disk isn't full.")
+        % connection.settings_dict["NAME"],
+    )
 
 
 def settings_name_a_database() -> bool:

@@ -21,6 +21,16 @@ from vsadmin.firstrun import CannotStart
 User = get_user_model()
 
 
+@pytest.mark.django_db
+def test_one_start_prepares_at_a_time(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second waits, and at last says for whom."""
+    monkeypatch.setattr(firstrun, "PATIENCE", 0.1)
+    with firstrun.alone(), pytest.raises(CannotStart, match="Another start of vsadmin"), firstrun.alone():
+        pass
+    with firstrun.alone():
+        pass
+
+
 # --- the database ---------------------------------------------------------------------------------
 
 

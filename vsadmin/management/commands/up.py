@@ -48,11 +48,12 @@ class Command(BaseCommand):
         self._check()
         with running.running(), address.bind(settings.HOST.get(), settings.PORT.get()) as listening:
             firstrun.free_full_disk(self._say)
-            firstrun.prepare_database(self._say)
-            if firstrun.collect_static():
-                self._say(_("Brought the pages' static files together."))
-            self._administrator()
-            self._first_server()
+            with firstrun.alone():
+                firstrun.prepare_database(self._say)
+                if firstrun.collect_static():
+                    self._say(_("Brought the pages' static files together."))
+                self._administrator()
+                self._first_server()
             listening.listen(2048)
             return self._supervise(listening)
 
