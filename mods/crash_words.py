@@ -9,8 +9,8 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from mods import crashes, rights
-from mods.crashes import Story, Suspect
+from mods import crashes, rights, versions
+from mods.causes import Story, Suspect
 from mods.models import ServerStart
 from vsadmin.lib import times
 
@@ -36,16 +36,27 @@ def headline(story: Story) -> SafeString:
     words = format_html(_("{} crashed at {}."), crash.server.name, times.clock(crash.happened_at))
     if not crash.blamed:
         return words
-    updated = next((one.changed_at for one in story.suspects if one.is_named and one.changed_at), None)
-    if updated is None:
+    named = next((one for one in story.suspects if one.is_named), None)
+    if named is None or not (named.changed_at or named.is_new):
         return format_html("{} {}", words, _("The game names %s.") % crashes.blamed_in_words(crash))
-    named = format_html(_("The game names {} (updated {})."), crashes.blamed_in_words(crash), times.clock(updated))
-    return format_html("{} {}", words, named)
+    said = (crashes.blamed_in_words(crash), *([times.clock(named.changed_at)] if named.changed_at else []))
+    return format_html("{} {}", words, format_html(_how_it_came(named), *said))
+
+
+def _how_it_came(named: Suspect) -> str:
+    """A sentence with a place for the mod that the game names, and one for when vsadmin placed it, if it did."""
+    if not named.changed_at:
+        return _("The game names {} (new since the last good start).")
+    if named.is_new or not named.replaced:
+        return _("The game names {} (installed {}).")
+    if versions.newer(named.version, named.replaced):
+        return _("The game names {} (updated {}).")
+    return _("The game names {} (changed {}).")
 
 
 def detail(story: Story) -> SafeString:
     """What else to know, in a line: the error, what changed where the game names none, what is left to do."""
-    parts = [crashes.first_line(story.crash), *([] if story.crash.blamed else [changed(story)])]
+    parts = [crashes.first_line(story.crash), *([] if story.crash.blamed and not story.game else [changed(story)])]
     if story.open_ones > 1:
         more = story.open_ones - 1
         parts.append(ngettext("It crashed %d time before, too.", "It crashed %d times before, too.", more) % more)
@@ -74,14 +85,22 @@ def _changed(story: Story) -> tuple[str, list[str]]:
     """A sentence with a place for the time, where a good start is known, and for what follows; and what follows."""
     if story.good is None:
         return _("No good start from before is known, so nothing can be said of what changed."), []
-    changes = [one for one in story.suspects if one.is_changed]
+    changes = [suspect_in_words(one) for one in story.suspects if one.is_changed]
+    if story.game:
+        changes.insert(0, _("the game %s → %s") % (story.game.before[:30], story.game.after[:30]))
     if not changes:
         return _("Nothing was changed since the last good start ({})."), []
-    named = ", ".join(suspect_in_words(one) for one in changes[:_NAMED])
-    more = len(changes) - _NAMED
-    if more > 0:
-        named += ", " + ngettext("and %d more", "and %d more", more) % more
-    return _("Changed since the last good start ({}): {}."), [named]
+    if story.game and story.game.unlisted:
+        unlisted = (story.game.after[:30], _few([name[:60] for name in story.game.unlisted]))
+        return _("Changed since the last good start ({}): {}. Not listed for {}: {}."), [_few(changes), *unlisted]
+    return _("Changed since the last good start ({}): {}."), [_few(changes)]
+
+
+def _few(names: list[str]) -> str:
+    """The first of them, and how many more there are."""
+    more = len(names) - _NAMED
+    words = ", ".join(names[:_NAMED])
+    return words + (", " + ngettext("and %d more", "and %d more", more) % more if more > 0 else "")
 
 
 def suspect_in_words(suspect: Suspect) -> str:
@@ -102,10 +121,10 @@ def buttons(request: HttpRequest, story: Story) -> list[Button]:
     """What this person may do about it, best first."""
     found = []
     chief = _chief(story)
-    if chief is not None and request.user.has_perm(rights.UPDATE):
-        found.append(roll_back(story, chief, kind="main"))
+    if chief is not None:
+        found += of_suspect(request, story, chief, kind="main")
     wanted = rights.to_put_back(story.then, story.now)
-    if story.good is not None and not story.is_put_back and request.user.has_perms(wanted):
+    if story.good is not None and story.can_be_put_back and request.user.has_perms(wanted):
         found.append(put_back(story.good, kind="" if found else "main"))
     if story.crash.dismissed_at is None and request.user.has_perm(rights.DISMISS_CRASHES):
         url = reverse("admin:mods_crash_dismiss", args=[story.crash.pk])
@@ -114,13 +133,31 @@ def buttons(request: HttpRequest, story: Story) -> list[Button]:
 
 
 def _chief(story: Story) -> Suspect | None:
-    """The mod to go back with: the one that the game names, else the first in the stack, else the only one changed."""
+    """The mod to do something about: the one that the game names, else the first in the stack, else the only change."""
     if story.crash.blamed_key:
-        suspects = [one for one in story.suspects if one.is_named]
-    else:
-        suspects = [one for one in story.suspects if one.is_involved][:1] or list(story.suspects)
-        suspects = suspects if len(suspects) == 1 else []
-    return next((one for one in suspects if one.can_go_back), None)
+        return next((one for one in story.suspects if one.is_named), None)
+    suspects = [one for one in story.suspects if one.is_involved][:1]
+    if not suspects and not story.game:
+        suspects = list(story.suspects)
+    return suspects[0] if len(suspects) == 1 else None
+
+
+def of_suspect(request: HttpRequest, story: Story, suspect: Suspect, *, kind: str = "") -> list[Button]:
+    """What this person may do about one mod, best first: back to the version from before, or do without it."""
+    if suspect.can_go_back:
+        return [roll_back(story, suspect, kind=kind)] if request.user.has_perm(rights.UPDATE) else []
+    if not suspect.can_be_disabled or not (suspect.is_named or suspect.is_new):
+        return []
+    offered = [
+        (rights.REMOVE, "admin:mods_crash_remove", _("Remove %s")) if suspect.is_new else None,
+        (rights.TOGGLE, "admin:mods_crash_disable", _("Disable %s")),
+    ]
+    found: list[Button] = []
+    for right, address, label in filter(None, offered):
+        if request.user.has_perm(right):
+            url = reverse(address, args=[story.crash.pk])
+            found.append(Button(url, label % suspect.name[:40], {"modid": suspect.key}, "" if found else kind))
+    return found
 
 
 def roll_back(story: Story, suspect: Suspect, *, kind: str = "") -> Button:

@@ -1,31 +1,30 @@
-"""Crashes of servers, as their logs tell of them: written once each, with what may have caused them.
+"""Crashes of servers, as their logs tell of them: written once each. `causes` says what may have caused them.
 
 The only writer of `Crash` and of `GameServer.crash_log`. It is called after each scan; a log that nobody wrote to costs
 one `stat` and no query. What was over when it was first seen is history: it is listed, and nobody is alarmed.
 """
 
 import hashlib
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, field, replace
+import os
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Count, Exists, F, OuterRef, Subquery
-from django.db.models.functions import Coalesce
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from events.kinds import Kind
 from events.record import record
-from mods import crashlog, modset, serverlog, starts
+from mods import crashlog, logclock, logfile, modset, serverlog, stack, starts
 from mods.crashlog import Entry, Position
-from mods.models import Crash, CrashQuerySet, GameServer, ServerStart, Step
+from mods.models import Crash, GameServer, ServerStart
 from mods.needs import BASE_GAME
-from mods.starts import Change, Difference, Noted
+from mods.starts import Noted
 from vsadmin.lib import logs
 
 #: Of a log that was never looked at, so many of its latest entries are kept as history.
@@ -48,7 +47,7 @@ def after_scan(server: GameServer, noted: Noted | None, *, now: datetime) -> Non
     Raises OSError where a log can't be read, DatabaseError.
     """
     state = dict(server.crash_log)
-    found = [*_in_crash_log(server, state, now), *_in_main_log(server, state)]
+    found = list(_found_in(server, state, now))
     if state == server.crash_log:
         return
     with transaction.atomic():
@@ -62,35 +61,45 @@ def after_scan(server: GameServer, noted: Noted | None, *, now: datetime) -> Non
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    """An entry with its time as aware UTC."""
+    """An entry with its time as aware UTC. `is_new`: it is another crash, whatever was read before."""
 
     entry: Entry
     at: datetime
+    is_new: bool = False
     from_main_log: bool = False
 
 
-def _in_crash_log(server: GameServer, state: dict[str, Any], now: datetime) -> list[_Found]:
-    """New entries of the crash log; notes in `state` how far it was read."""
+def _found_in(server: GameServer, state: dict[str, Any], now: datetime) -> Iterator[_Found]:
+    """What the logs newly tell, those that were moved away since the last look first; `state` notes how far they were
+    read."""
+    data_dir = Path(server.data_dir)
+    places = [*starts.new_archives(server), data_dir / "Logs"]
+    current = logfile.find(places[-1], logfile.CRASH)
     known = _position(state.get("log"))
-    there = crashlog.find(Path(server.data_dir))
-    if there is None:
-        # One that comes later is new from its first line on.
-        state.setdefault("log", asdict(Position()))
-        return []
-    path, told = there
+    is_here = current is not None and known is not None and len(places) > 1 and crashlog.continues(current[0], known)
+    for place in places:
+        crash_log = current if place == places[-1] else None if is_here else logfile.find(place, logfile.CRASH)
+        if crash_log is not None:
+            yield from _in_crash_log(*crash_log, state, now)
+        yield from _in_main_log(place, state, now)
+    # One that comes later is new from its first line on.
+    state.setdefault("log", asdict(Position()))
+    state["archives"] = logfile.archives(data_dir)
+
+
+def _in_crash_log(path: Path, told: os.stat_result, state: dict[str, Any], now: datetime) -> Iterator[_Found]:
+    """New entries of a crash log; notes in `state` how far it was read."""
+    known = _position(state.get("log"))
     if known is not None and crashlog.is_unchanged(told, path.name, known):
-        return []
+        return
     reading = crashlog.read(path, known, now=now.timestamp())
     state["log"] = asdict(reading.position)
-    entries = reading.entries if known is not None else reading.entries[-HISTORY:]
     zone = timezone.get_default_timezone()
-    found = []
-    for entry in entries:
-        at = reading.written
-        if entry.happened is not None:
-            at = serverlog.to_utc(entry.happened, zone, reading.offset)
-        found.append(_Found(entry, at if at <= now + _NEWS else reading.written))
-    return found
+    offset = logclock.offset_told(reading.last, reading.written, zone) if reading.last is not None else None
+    for entry in reading.entries if known is not None else reading.entries[-HISTORY:]:
+        at = logclock.to_utc(entry.happened, zone, offset) if entry.happened is not None else reading.written
+        is_new = reading.is_continued or (known is not None and entry.happened is None)
+        yield _Found(entry, min(at, reading.written, now), is_new)
 
 
 def _position(stored: Any) -> Position | None:
@@ -101,21 +110,19 @@ def _position(stored: Any) -> Position | None:
         return None
 
 
-def _in_main_log(server: GameServer, state: dict[str, Any]) -> list[_Found]:
+def _in_main_log(place: Path, state: dict[str, Any], now: datetime) -> Iterator[_Found]:
     """What killed the server as its main log tells it, where that was written to since the last look."""
-    log = serverlog.find(Path(server.data_dir))
+    log = serverlog.find(place)
     if log is None:
-        return []
+        return
+    log = logfile.last_part(log)
     told = log.stat()
     stamp = [told.st_ino, told.st_size, told.st_mtime_ns]
     if state.get("main") == stamp:
-        return []
+        return
     state["main"] = stamp
-    entry = crashlog.fatal(log)
-    if entry is None or entry.happened is None:
-        return []
-    at = serverlog.fatal_at(log, entry.happened, timezone.get_default_timezone())
-    return [_Found(entry, at, from_main_log=True)]
+    for entry, at in crashlog.fatal(log, timezone.get_default_timezone()):
+        yield _Found(entry, min(at, now), from_main_log=True)
 
 
 def _write(server: GameServer, found: Sequence[_Found], noted: Noted | None, now: datetime) -> list[Crash]:
@@ -123,19 +130,28 @@ def _write(server: GameServer, found: Sequence[_Found], noted: Noted | None, now
     begin, end = min(one.at for one in found) - _SAME, max(one.at for one in found) + _SAME
     around = Crash.objects.filter(server=server)
     near = list(around.filter(happened_at__gte=begin, happened_at__lte=end))
-    digests = set(around.filter(digest__in=[one.entry.digest for one in found]).values_list("digest", flat=True))
+    digests = set(around.values_list("digest", flat=True))
     names = _names(server)
     earlier = list(ServerStart.objects.filter(server=server, started_at__lte=end).defer("failures", "loaded")[:20])
     written: list[Crash] = []
+    read: Counter[str] = Counter()
     for one in sorted(found, key=lambda one: (one.from_main_log, one.at)):
-        if one.entry.digest in digests:
-            continue
         start = _start_of(one, earlier)
+        read[one.entry.digest] += 1
+        digest = _digest(one, start, 1 if one.is_new else read[one.entry.digest])
+        number = 1
+        while one.is_new and digest in digests:  # it says the very same as an earlier one
+            number += 1
+            digest = _digest(one, start, number)
+        if digest in digests:
+            continue
         same = next((row for row in (*near, *written) if _is_same(row, one, start)), None)
         if same is not None and not (same.from_main_log and not one.from_main_log):
             continue
         crash = same or Crash(server=server, seen_at=now)
         _fill(crash, one, start, names)
+        crash.digest = digest
+        digests.add(digest)
         if same is None:
             crash.dismissed_at = None if _is_news(one.at, noted, now) else now
             written.append(crash)
@@ -145,12 +161,20 @@ def _write(server: GameServer, found: Sequence[_Found], noted: Noted | None, now
     return sorted(written, key=lambda crash: crash.happened_at)
 
 
+def _digest(one: _Found, start: ServerStart | None, number: int) -> str:
+    """What tells a crash from others of its server. `number`: it is the so manieth that says the very same."""
+    if one.from_main_log and start is not None:  # one a run, whatever else mods write there
+        return hashlib.sha256(f"main:{start.started_at.isoformat()}".encode()).hexdigest()
+    return one.entry.digest if number == 1 else hashlib.sha256(f"{one.entry.digest}:{number}".encode()).hexdigest()
+
+
 def _is_same(crash: Crash, one: _Found, start: ServerStart | None) -> bool:
     """Whether a crash known tells of the one found: a server that runs crashes once, whichever log says it."""
     if not (crash.from_main_log or one.from_main_log):
         return False
-    of_that_run = one.from_main_log and start is not None and crash.start_id == start.pk
-    return of_that_run or abs(crash.happened_at - one.at) <= _SAME
+    if crash.start_id is not None and start is not None:
+        return crash.start_id == start.pk
+    return abs(crash.happened_at - one.at) <= _SAME
 
 
 def _is_news(at: datetime, noted: Noted | None, now: datetime) -> bool:
@@ -170,12 +194,9 @@ def _fill(crash: Crash, one: _Found, start: ServerStart | None, names: dict[str,
     crash.error = entry.error
     crash.loaded = [list(pair) for pair in entry.loaded] if entry.loaded is not None else None
     mods = [(modid, name) for modid, name in known.items() if modid not in BASE_GAME]
-    crash.involved = list(crashlog.involved(entry, mods))[:50]
+    crash.involved = list(stack.involved(entry.frames, entry.harmony, mods))[:50]
     crash.start = start
-    crash.digest = entry.digest
     crash.from_main_log = one.from_main_log
-    if one.from_main_log and start is not None:  # one a run, whatever else mods write there
-        crash.digest = hashlib.sha256(f"main:{start.started_at.isoformat()}".encode()).hexdigest()
 
 
 def _blamed(entry: Entry, names: dict[str, str]) -> str:
@@ -196,7 +217,7 @@ def _names(server: GameServer) -> dict[str, str]:
 def _start_of(one: _Found, earlier: Sequence[ServerStart]) -> ServerStart | None:
     """The start of the run that crashed; None where that one was never seen: what was loaded then was something
     else. `earlier`: the latest first."""
-    start = next((start for start in earlier if start.started_at <= one.at + timedelta(seconds=2)), None)
+    start = next((start for start in earlier if start.started_at <= one.at), None)
     if start is None or start.mods is None or not one.entry.loaded:
         return start
     loaded: dict[str, set[str]] = defaultdict(set)
@@ -248,168 +269,6 @@ def dismiss(crash: Crash, *, by: str) -> int:
     """Say that it needs nothing more, nor do those of its server before it; returns how many were open."""
     open_ones = Crash.objects.filter(server=crash.server_id, happened_at__lte=crash.happened_at, dismissed_at=None)
     return open_ones.update(dismissed_at=timezone.now(), dismissed_by_name=by[:150])
-
-
-# --- what may have caused it
-
-
-@dataclass(frozen=True, slots=True)
-class Suspect:
-    """A mod that may have caused a crash. `before`: its version at the last good start, "" where it wasn't there."""
-
-    key: str
-    name: str
-    version: str = ""
-    before: str = ""
-    #: Whether it changed since the last good start, the game names it, and it occurs in the stack.
-    is_changed: bool = True
-    is_named: bool = False
-    is_involved: bool = False
-    #: When vsadmin placed that version; None where it didn't.
-    changed_at: datetime | None = None
-    #: Whether the version from before isn't what is installed now.
-    can_go_back: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Story:
-    """A crash, and what is known around it."""
-
-    crash: Crash
-    #: The last good start before that run, and what changed from there to it; None and empty where none is known.
-    good: ServerStart | None = None
-    changed: Difference = field(default_factory=Difference)
-    #: The mod that the game names, then those changed since the last good start: those in the stack first.
-    suspects: tuple[Suspect, ...] = ()
-    #: Whether the server's folder has that start's very set (again); and both sets.
-    is_put_back: bool = False
-    then: tuple[modset.Entry, ...] = ()
-    now: tuple[modset.Entry, ...] = ()
-    #: How many crashes of that server are open, this one included.
-    open_ones: int = 1
-
-
-def latest_open(servers: Iterable[GameServer]) -> list[Story]:
-    """Of each of these servers the latest crash that somebody should look at, the latest first.
-
-    One query where there is none, else a number that follows nothing.
-    """
-    mine = Crash.objects.filter(server__in=list(servers)).open()
-    newest = Crash.objects.filter(server=OuterRef("server")).open().values("pk")[:1]
-    found = stories(mine.filter(pk=Subquery(newest)))
-    if not found:
-        return []
-    counted = dict(mine.order_by().values_list("server").annotate(Count("pk")))
-    return [replace(story, open_ones=counted.get(story.crash.server_id, 1)) for story in found]
-
-
-def story_of(crash: Crash) -> Story:
-    return stories(Crash.objects.filter(pk=crash.pk))[0]
-
-
-def stories(crashes: CrashQuerySet) -> list[Story]:
-    """What is known around each of these crashes; at most four queries."""
-    rows = list(crashes.select_related("server", "start").annotate(good_start=_last_good()))
-    chosen: dict[int, int | None] = {row.pk: getattr(row, "good_start") for row in rows}  # noqa: B009  # annotated
-    good = ServerStart.objects.in_bulk({pk for pk in chosen.values() if pk})
-    now = starts.sets_now({row.server for row in rows}) if rows else {}
-    told = [_story(row, good.get(chosen[row.pk] or 0), tuple(now.get(row.server_id, ()))) for row in rows]
-    return _with_times(told) if told else []
-
-
-def _last_good() -> Coalesce:
-    """The key of the last good start before the run that crashed; one whose own run ended in a crash comes last."""
-    run_began = Coalesce(OuterRef("start__started_at"), OuterRef("happened_at"))
-    good = ServerStart.objects.filter(
-        server=OuterRef("server"), good=True, mods__isnull=False, started_at__lt=run_began
-    ).order_by("-started_at", "-pk")
-    quiet = good.filter(~Exists(Crash.objects.filter(start=OuterRef("pk"))))
-    return Coalesce(Subquery(quiet.values("pk")[:1]), Subquery(good.values("pk")[:1]))
-
-
-def _story(crash: Crash, good: ServerStart | None, now: tuple[modset.Entry, ...]) -> Story:
-    if good is None:
-        return Story(crash, suspects=_suspects(crash, Difference(), (), now), now=now)
-    then = modset.from_json(good.mods or ())
-    changed = starts.between(good.started_at, then, _set_of(crash, then, now))
-    return Story(
-        crash=crash,
-        good=good,
-        changed=changed,
-        suspects=_suspects(crash, changed, then, now),
-        is_put_back=modset.same(then, now),
-        then=then,
-        now=now,
-    )
-
-
-def _set_of(crash: Crash, then: Sequence[modset.Entry], now: Sequence[modset.Entry]) -> Sequence[modset.Entry]:
-    """The set that crashed: the run's, else as the entry names it, else what is there now."""
-    if crash.start is not None and crash.start.mods is not None:
-        return modset.from_json(crash.start.mods)
-    if not crash.loaded:
-        return now
-    known = {(one.modid.lower(), one.version): one for one in (*now, *then) if one.modid}
-    found = []
-    for modid, version in crash.loaded:
-        if modid.lower() not in BASE_GAME:
-            like = known.get((modid.lower(), version), modset.Entry(modid, version, name=modid))
-            found.append(replace(like, enabled=True))
-    return [*found, *(one for one in then if not one.modid)]  # of files without an id it says nothing
-
-
-def _suspects(
-    crash: Crash, changed: Difference, then: Sequence[modset.Entry], now: Sequence[modset.Entry]
-) -> tuple[Suspect, ...]:
-    versions_then = {key: files[0] for key, files in modset.by_mod(then).items()}
-    versions_now = {key: files[0].version for key, files in modset.by_mod(now).items()}
-    changes = {one.key: one for one in (*changed.changed, *changed.added, *changed.enabled)}
-    changes |= {one.key: one for one in (*changed.removed, *changed.disabled) if one.key not in changes}
-    order = {key: place for place, key in enumerate(crash.involved)}
-    keys = sorted(changes, key=lambda key: (key not in order, order.get(key, 0)))
-    if crash.blamed_key:
-        keys = [crash.blamed_key, *(key for key in keys if key != crash.blamed_key)]
-    names = {key: files[0].name for key, files in modset.by_mod(now).items()}
-    found = []
-    for key in keys:
-        change = changes.get(key) or Change(key, names.get(key) or key, after=versions_now.get(key, ""))
-        before = versions_then[key].version if key in versions_then else ""
-        found.append(
-            Suspect(
-                key=key,
-                name=change.name,
-                version=crash.blamed_version if key == crash.blamed_key and crash.blamed_version else change.after,
-                before=before,
-                is_changed=key in changes,
-                is_named=key == crash.blamed_key,
-                is_involved=key in order,
-                can_go_back=bool(before) and not key.startswith("/") and versions_now.get(key) not in (before, None),
-            )
-        )
-    return tuple(found)
-
-
-def _with_times(told: Sequence[Story]) -> list[Story]:
-    """With when vsadmin placed the suspects' versions; one query."""
-    keys = {suspect.key for story in told for suspect in story.suspects if suspect.version}
-    steps: dict[tuple[int, str, str], list[datetime]] = {}
-    if keys:
-        placed = Step.objects.carried_out().filter(
-            server__in={story.crash.server_id for story in told}, modid_key__in=keys, done_at__isnull=False
-        )
-        for server, key, version, at in placed.annotate(at=F("done_at")).values_list(
-            "server_id", "modid_key", "to_version", "at"
-        ):
-            steps.setdefault((server, key, version), []).append(at)
-    found = []
-    for story in told:
-        suspects = []
-        for suspect in story.suspects:
-            moments = steps.get((story.crash.server_id, suspect.key, suspect.version), [])
-            before = [moment for moment in moments if moment <= story.crash.happened_at]
-            suspects.append(replace(suspect, changed_at=max(before, default=None)))
-        found.append(replace(story, suspects=tuple(suspects)))
-    return found
 
 
 # --- in words

@@ -7,7 +7,6 @@ import errno
 import hashlib
 import io
 import os
-import stat
 import zipfile
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from typing import IO, BinaryIO, TypeVar
 
 from mods import plainzip
 from mods.manifest import REJECTED, ModInfo, Reading, parse, parse_source, quoted
+from vsadmin.lib import files
 
 __all__ = ["ModFile", "ModInfo", "parse", "read_file", "read_open"]
 
@@ -140,21 +140,10 @@ def _guarded(read: Callable[[S], Reading], source: S) -> Reading:
 
 def _open(path: Path) -> _OpenFile:
     """Raises OSError, and _Unreadable for what is no regular file."""
-    _check_regular(path.stat())
-    # What stands there may have changed since: opening must neither wait for a pipe's writer nor take a terminal.
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
-    file = _OpenFile(io.FileIO(descriptor))
     try:
-        _check_regular(os.fstat(descriptor))
-    except BaseException:
-        file.close()
-        raise
-    return file
-
-
-def _check_regular(found: os.stat_result) -> None:
-    if not stat.S_ISREG(found.st_mode):
-        raise _Unreadable("It isn't a regular file.")
+        return _OpenFile(files.open_regular(path, follow=True).detach())
+    except files.NotRegular:
+        raise _Unreadable("It isn't a regular file.") from None
 
 
 def _os_problem(error: OSError) -> str:

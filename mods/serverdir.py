@@ -15,14 +15,14 @@ from typing import NamedTuple, TypeGuard
 
 from django.utils.translation import gettext as _
 
-from mods import lenient_json, manifest
+from mods import lenient_json, manifest, serverlog, versions
+from vsadmin.lib import files
 
 _MAX_CONFIG = 4 * 1024 * 1024
-_LOG_HEAD = 512 * 1024
 _MAX_COUNTED = 20_000
 _MAX_PATH = 900  # characters of an entry of ModPaths
-_LOGS = ("server-main.log", "server-main.txt")
-_GAME_VERSION = re.compile(r"Game Version: v?(\d{1,4}\.\d{1,4}\.\d{1,4}(?:-[0-9A-Za-z.\-]{1,30})?)")
+#: Where in a server's folder its data folder may be.
+_DATA_FOLDERS = ("", "data", "VintagestoryData")
 _VERSION_FILE = re.compile(r"^version-v?(\d{1,4}\.\d{1,4}\.\d{1,4}(?:-[0-9A-Za-z.\-]{1,30})?)\.txt$")
 _MOD_ENDINGS = (".zip", ".cs", ".dll")
 
@@ -88,7 +88,7 @@ def check(path: Path) -> None:
             _("%(path)s can't be read: %(why)s.") % {"path": path, "why": getattr(error, "strerror", None) or error}
         ) from None
     if "Mods" not in names and "serverconfig.json" not in names:
-        inside = [name for name in ("data", "VintagestoryData") if name in names]
+        inside = [name for name in _DATA_FOLDERS[1:] if name in names]
         hint = (
             _("Perhaps it is %s?") % (path / inside[0])
             if inside
@@ -181,8 +181,7 @@ def _config(path: Path, notes: list[str]) -> dict[str, object]:
     """serverconfig.json with lower-case keys at its top, {} where there is none; a note where it can't be read."""
     place = path / "serverconfig.json"
     try:
-        with place.open("rb") as file:
-            raw = file.read(_MAX_CONFIG + 1)
+        raw = files.read_regular(place, _MAX_CONFIG, follow=True)
         if len(raw) > _MAX_CONFIG:
             raise ValueError("too large")
         found = lenient_json.loads(raw.decode("utf-8-sig", "replace"))
@@ -249,35 +248,39 @@ def _disabled_mods(config: dict[str, object]) -> tuple[str, ...]:
 
 
 def _game_version(path: Path) -> tuple[str, str]:
-    """From the server's log, which each start begins anew; else from the version file beside the data folder."""
-    for name in _LOGS:
-        log = path / "Logs" / name
-        try:
-            if not log.is_file():
-                continue
-            with log.open("rb") as file:
-                head = file.read(_LOG_HEAD).decode("utf-8", "replace")
-        except OSError:
-            continue
-        if found := _GAME_VERSION.search(head):
-            return found[1], str(log)
-    for place in (path / "assets", path.parent / "assets", *_siblings(path)):
-        try:
-            names = sorted(os.listdir(place), reverse=True) if place.is_dir() else []
-        except OSError:
-            continue
-        for name in names:
-            if found := _VERSION_FILE.match(name):
-                return found[1], str(place / name)
+    """From the server's log, which each start begins anew; else from the version file of the program's folder."""
+    log = serverlog.find(path / "Logs")
+    if log is not None:
+        with suppress(OSError):
+            if version := serverlog.game_version(log):
+                return version, str(log)
+    for place in (path / "assets", path.parent / "assets", *_programs_beside(path)):
+        found = _version_files(place)
+        if found:
+            return max(found, key=lambda one: versions.sort_key(one[0]))
     return "", ""
 
 
-def _siblings(path: Path) -> list[Path]:
-    """The `assets` of the folders beside the data folder; those closed to us are passed over."""
+def _version_files(assets: Path) -> list[tuple[str, str]]:
+    """The versions that files in an `assets` folder are named for, each with its path: an update leaves the old one."""
+    try:
+        names = [name for name in os.listdir(assets) if _VERSION_FILE.match(name)]
+    except OSError:
+        return []
+    return [(match[1], str(assets / name)) for name in names if (match := _VERSION_FILE.match(name))]
+
+
+def _programs_beside(path: Path) -> list[Path]:
+    """The `assets` of the program's folder beside the data folder, if there is no doubt whose it is: there is one such
+    folder and no other server. What is closed to us is passed over."""
     found = []
     with suppress(OSError):
         for entry in sorted(path.parent.iterdir()):
             with suppress(OSError):
-                if (entry / "assets").is_dir():
+                if entry == path:
+                    continue
+                if any((entry / place / "serverconfig.json").exists() for place in _DATA_FOLDERS):
+                    return []
+                if _version_files(entry / "assets"):
                     found.append(entry / "assets")
-    return found
+    return found if len(found) == 1 else []

@@ -1,40 +1,33 @@
 """What a server's main log tells of its latest start: when it was, what was loaded, what wasn't and why. No ORM.
 
-The log is begun anew at each start, so all of it stands at the beginning. Mods write into it too: whatever is read is
-taken for hostile.
+The log is begun anew at each start, so all of it stands at the beginning; one that is appended to (`--append`) is read
+from its last start on. Mods write into it too: whatever is read is taken for hostile.
 """
 
-import codecs
 import os
 import re
-import stat
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import UTC, datetime, tzinfo
+from io import BufferedReader
 from pathlib import Path
-from typing import BinaryIO
 
 from django.utils.translation import gettext as _
 
-from mods import manifest
-
-NAMES = ("server-main.log", "server-main.txt")
+from mods import logclock, logdates, logfile, manifest
 
 #: How much of the beginning is read: what the loading of mods writes is long before that.
 MAX_READ = 2 * 1024 * 1024
 _END = 16 * 1024
+_HEAD = 512 * 1024
 _MAX_IDS = 5000
 _MAX_ID = 200
 _MAX_DETAIL = 300
 _MAX_SENTENCES = 10
 
-# `2.12.2024 09:24:14 [Notification] …`; where the machine speaks English, `12/2/2024 9:24:14 AM [Notification] …` too.
-_STAMP = re.compile(
-    r"(?P<a>[0-9]{1,2})(?P<dot>[./])(?P<b>[0-9]{1,2})(?P=dot)(?P<year>2[01][0-9]{2})[,]?[ ]"
-    r"(?P<hour>[0-9]{1,2})[:.](?P<minute>[0-9]{2})[:.](?P<second>[0-9]{2})(?:[.,][0-9]{1,7})?"
-    r"(?:[ \u00a0\u202f](?P<half>[AP]M))?[ ]"
-)
+# `2.12.2024 09:24:14 [Notification] …` is how nearly all lines begin; `logdates` knows the dates of other cultures.
+_STAMP = re.compile(r"[0-9]{1,2}\.[0-9]{1,2}\.2[01][0-9]{2} [0-9]{1,2}:[0-9]{2}:[0-9]{2} (?=\[)")
 _LEVEL = re.compile(r"\[(?:Server )?([A-Za-z]{1,30})\] ?")
 _VERSION = re.compile(r"Game Version: v?([0-9]{1,4}\.[0-9]{1,4}\.[0-9]{1,4}(?:-[0-9A-Za-z.\-]{1,30})?)")
 _FOUND = re.compile(r"Found ([0-9]{1,6}) mods \(([0-9]{1,6}) disabled\)")
@@ -64,41 +57,54 @@ class Telling:
     found_twice: frozenset[str] = frozenset()
 
 
-def find(data_dir: Path) -> Path | None:
-    """The main log of the server with this data folder; None where there is none that can be seen."""
-    for name in NAMES:
-        path = data_dir / "Logs" / name
-        try:
-            if stat.S_ISREG(path.stat().st_mode):
-                return path
-        except (OSError, ValueError):
-            continue
-    return None
+def find(folder: Path) -> Path | None:
+    """The main log in this folder of logs; None if there is none that can be seen."""
+    found = logfile.find(folder, logfile.MAIN)
+    return found[0] if found is not None else None
+
+
+def game_version(path: Path) -> str:
+    """The game's version as the log names it at its start, "" if it doesn't. Raises OSError."""
+    match = _VERSION.search(_from_last_start(path, _HEAD))
+    return match[1] if match else ""
 
 
 def started_at(path: Path, zone: tzinfo) -> datetime | None:
     """When the server started (aware UTC, whole seconds), None where the log can't be read or doesn't say.
 
-    Its lines have the local time of the machine, `zone`. A server in a container often has a zone of its own: where
-    the last line and the file's time of change tell of another offset from UTC, that one counts.
+    Its lines have the local time of the machine, `zone`, or of the container that the server runs in (`logclock`).
     """
     try:
-        with path.open("rb") as file:
-            first = next((stamp for line in _lines(_text(file.read(_END))) if (stamp := _stamp(line))), None)
-            if first is None:
-                return None
-            return _utc(first, zone, _observed_offset(file))
+        with logfile.open_log(path) as file:
+            encoding = logfile.encoding_of(file)
+            begin = logfile.last_start(file, encoding)
+            first = _first_stamp(logfile.text(file, begin, begin + _END, encoding)[0].split("\n"))
+            last = _last_stamp(file)
+            changed = _changed(file)
+        if first is None or last is None:
+            return None
+        moment, latest = logdates.resolve([first, last], changed.replace(tzinfo=None))
+        if moment is None or latest is None:
+            return None
+        # Where nobody wrote on after the first line, nothing follows from when that was.
+        return logclock.to_utc(moment, zone, logclock.offset_told(latest, changed, zone) if latest > moment else None)
     except (OSError, OverflowError):
         return None
 
 
 def read(path: Path) -> Telling | None:
-    """What the log tells of the start; None where it can't be read."""
+    """What the log tells of its last start; None where it can't be read."""
     try:
-        with path.open("rb") as file:
-            return parse(_text(file.read(MAX_READ)))
+        return parse(_from_last_start(path, MAX_READ))
     except OSError:
         return None
+
+
+def _from_last_start(path: Path, limit: int) -> str:
+    with logfile.open_log(path) as file:
+        encoding = logfile.encoding_of(file)
+        begin = logfile.last_start(file, encoding)
+        return logfile.text(file, begin, begin + limit, encoding)[0]
 
 
 def parse(text: str) -> Telling:
@@ -106,13 +112,12 @@ def parse(text: str) -> Telling:
     game_version, loaded = "", ""
     found: tuple[int, int] | None = None
     failures = _Failures()
-    for line in _lines(text):
-        stamp = _STAMP.match(line)
-        if stamp is None:
+    for line in logfile.lines(text):
+        stamped = split(line)
+        if stamped is None:
             failures.go_on(line)
             continue
-        level = _LEVEL.match(line, stamp.end())
-        said = line[level.end() if level else stamp.end() :]
+        _when, level, said = stamped
         if not game_version and (match := _VERSION.match(said)):
             game_version = match[1]
         elif found is None and (match := _FOUND.match(said)):
@@ -120,7 +125,7 @@ def parse(text: str) -> Telling:
         elif not loaded and said.startswith(_LOADED):
             loaded = said[len(_LOADED) :]
         else:
-            failures.take(level[1].lower() if level else "", said)
+            failures.take(level, said)
     return Telling(
         game_version=game_version,
         found=found[0] if found else None,
@@ -237,83 +242,35 @@ def _clean(text: str, limit: int) -> str:
     return manifest.clean(text, limit)
 
 
-def _text(raw: bytes) -> str:
-    if raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        return raw.decode("utf-16", "replace")
-    return raw.decode("utf-8-sig", "replace")
-
-
-def _lines(text: str) -> Iterator[str]:
-    """Line by line; only what ends lines in a log does, so that nobody's odd characters begin a new one."""
-    for line in text.split("\n"):
-        yield line.removesuffix("\r")
-
-
-def _stamp(line: str) -> datetime | None:
-    """The local time, without a zone, at the beginning of a line; None where there is none."""
-    match = _STAMP.match(line)
-    if match is None:
+def split(line: str) -> tuple[str, str, str] | None:
+    """Of a line with a time: that, its level in lower case, and what it says; None of any other line."""
+    stamp = _STAMP.match(line)
+    end = stamp.end() if stamp else line.find(" [", 0, logdates.LONGEST) + 1
+    level = _LEVEL.match(line, end) if end else None
+    if level is None or not (stamp or logdates.readings(line[:end])):
         return None
-    day, month = int(match["a"]), int(match["b"])
-    hour = int(match["hour"])
-    if match["half"]:
-        hour = hour % 12 + (12 if match["half"] == "PM" else 0)
-        if match["dot"] == "/":
-            day, month = month, day
-    try:
-        return datetime(int(match["year"]), month, day, hour, int(match["minute"]), int(match["second"]))  # noqa: DTZ001  # the log has no zone
-    except ValueError:
-        return None
+    return line[: end - 1], level[1].lower(), line[level.end() :]
 
 
-def _utc(local: datetime, zone: tzinfo, observed: tuple[datetime, timedelta] | None) -> datetime:
-    """A time of the log. An offset that the zone itself has at that time says nothing new: summer time may have ended
-    between the start and the last line."""
-    if observed is not None and observed[0] > local:  # else nobody wrote on after the first line
-        last, offset = observed
-        if offset not in {last.replace(tzinfo=zone, fold=fold).utcoffset() for fold in (0, 1)}:
-            return (local - offset).replace(tzinfo=UTC)
-    return local.replace(tzinfo=zone).astimezone(UTC)
+def _first_stamp(lines: Iterable[str]) -> str | None:
+    stamped = (split(line) for line in lines)
+    return next((found[0] for found in stamped if found and logdates.readings(found[0])), None)
 
 
-def stamp_of(line: str) -> tuple[datetime, str] | None:
-    """The local time, without a zone, at the beginning of a line, and what follows it; None where there is none."""
-    moment = _stamp(line)
-    match = _STAMP.match(line)
-    return (moment, line[match.end() :]) if moment is not None and match is not None else None
-
-
-def fatal_at(path: Path, local: datetime, zone: tzinfo) -> datetime:
-    """A local time from this log as aware UTC, as `started_at` reads them. Raises OSError, OverflowError."""
-    with path.open("rb") as file:
-        return _utc(local, zone, _observed_offset(file))
-
-
-def offset_told(last: datetime, changed: float) -> timedelta | None:
-    """How far a log's clock is from UTC if a file changed then (seconds since 1970) was written at the local time
-    `last`; None where that is no whole number of quarter hours, as all offsets are."""
-    apart = last - datetime.fromtimestamp(int(changed), UTC).replace(tzinfo=None)
-    offset = timedelta(minutes=15) * round(apart / timedelta(minutes=15))
-    if abs(apart - offset) > timedelta(seconds=3) or not timedelta(hours=-12) <= offset <= timedelta(hours=14):
-        return None
-    return offset
-
-
-def to_utc(local: datetime, zone: tzinfo, offset: timedelta | None) -> datetime:
-    """A log's local time as aware UTC: by the offset that was told, unless `zone` has that one too."""
-    return _utc(local, zone, (local + timedelta(seconds=1), offset) if offset is not None else None)
-
-
-def _observed_offset(file: BinaryIO) -> tuple[datetime, timedelta] | None:
-    """The last line's local time, and how far it is from UTC if the file was changed when that line was written.
-
-    None where `offset_told` says nothing: then the file was changed otherwise, or later.
-    """
+def _last_stamp(file: BufferedReader) -> str | None:
     size = file.seek(0, os.SEEK_END)
-    file.seek(max(0, size - _END))
-    lines = reversed(list(_lines(_text(file.read(_END)))))
-    last = next((stamp for line in lines if (stamp := _stamp(line))), None)
-    if last is None:
-        return None
-    offset = offset_told(last, os.fstat(file.fileno()).st_mtime)
-    return None if offset is None else (last, offset)
+    text, _begin = logfile.text(file, max(0, size - _END), size, logfile.encoding_of(file))
+    return _first_stamp(reversed(text.split("\n")))
+
+
+def _changed(file: BufferedReader) -> datetime:
+    """To the second, as logs have it."""
+    return datetime.fromtimestamp(int(os.fstat(file.fileno()).st_mtime), UTC)
+
+
+def to_utc(file: BufferedReader, local: datetime, zone: tzinfo) -> datetime:
+    """A local time from this log as aware UTC, as `started_at` reads them. Raises OSError, OverflowError."""
+    changed, last = _changed(file), _last_stamp(file)
+    latest = logdates.moment(last, changed.replace(tzinfo=None)) if last else None
+    offset = logclock.offset_told(latest, changed, zone) if latest is not None else None
+    return min(logclock.to_utc(local, zone, offset), changed)

@@ -20,7 +20,7 @@ from django.utils.translation import ngettext
 
 from events.kinds import Kind
 from events.record import record
-from mods import modset, problems, serverlog
+from mods import logfile, modset, problems, serverlog
 from mods.models import Crash, FolderState, GameServer, InstalledMod, ServerStart
 from mods.modset import Entry
 from mods.needs import BASE_GAME
@@ -63,7 +63,7 @@ def after_scan(server: GameServer, *, now: datetime, scanned_before: datetime | 
     """
     if not FolderState.objects.filter(server=server).exists():
         note_set(server, now=now, scanned_before=scanned_before)
-    return _note_start(server, now, scanned_before)
+    return _note_starts(server, now, scanned_before)
 
 
 def note_set(server: GameServer, *, now: datetime, scanned_before: datetime | None) -> None:
@@ -104,26 +104,57 @@ def _forget_states(server: GameServer) -> None:
         states.filter(pk__in=surplus).delete()
 
 
-def _note_start(server: GameServer, now: datetime, scanned_before: datetime | None) -> Noted | None:
+def new_archives(server: GameServer) -> list[Path]:
+    """The folders to which starts moved logs since the last look at the logs, the oldest first."""
+    seen = server.crash_log.get("archives")
+    if seen is None:  # nobody looked yet: what stands there is past
+        return []
+    data_dir = Path(server.data_dir)
+    return [data_dir / "Logs" / "Archive" / name for name in logfile.archives(data_dir) if name not in seen]
+
+
+def _note_starts(server: GameServer, now: datetime, scanned_before: datetime | None) -> Noted | None:
+    """Of the logs moved away since the last scan, whose runs began and ended meanwhile, and of the log."""
     latest = ServerStart.objects.filter(server=server).only("started_at", "good").first()
-    known = Noted(latest) if latest is not None else None
-    log = serverlog.find(Path(server.data_dir))
-    started_at = serverlog.started_at(log, timezone.get_default_timezone()) if log else None
-    if log is None or started_at is None:
-        return known
+    is_new = False
+    places = [*new_archives(server), Path(server.data_dir, "Logs")]
+    for place in places:
+        log = serverlog.find(place)
+        start = _note_start(server, log, latest, now, scanned_before, is_past=place != places[-1]) if log else None
+        if start is not None:
+            is_new = True
+            latest = start if latest is None or start.started_at > latest.started_at else latest
+    return Noted(latest, is_new) if latest is not None else None
+
+
+def _note_start(
+    server: GameServer,
+    log: Path,
+    latest: ServerStart | None,
+    now: datetime,
+    scanned_before: datetime | None,
+    *,
+    is_past: bool,
+) -> ServerStart | None:
+    """The start that a log tells of, if it is one that wasn't known. `is_past`: the log was moved away."""
+    started_at = serverlog.started_at(log, timezone.get_default_timezone())
+    if started_at is None:
+        return None
     if latest is not None and _is_same(latest.started_at, started_at, scanned_before):
         if server.refused is None or scanned_before is None or scanned_before < latest.started_at + _SETTLING:
             _renew(server, latest.pk, log)
-        return known
+        return None
     if started_at > now + timedelta(minutes=1):
-        return known  # its clock or its zone isn't ours, so nothing follows from it
+        return None  # its clock or its zone isn't ours, so nothing follows from it
+    if is_past and (scanned_before is None or started_at <= scanned_before):
+        return None  # known, or of a time when nobody watched
     if ServerStart.objects.filter(server=server, started_at=started_at).exists():
-        return known  # an older log was put back
+        return None  # an older log was put back
     note_set(server, now=now, scanned_before=scanned_before)  # an earlier version may have stopped before it did
     start = _write_start(server, log, started_at)
     if scanned_before is not None:  # else it is no news
         _tell(server, start)
-    return Noted(start if latest is None or start.started_at > latest.started_at else latest, is_new=True)
+    return start
 
 
 def _write_start(server: GameServer, log: Path, started_at: datetime) -> ServerStart:

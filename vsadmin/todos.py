@@ -17,7 +17,7 @@ from django.utils.translation import ngettext
 
 from cache import alarm_pages, pages
 from cache.models import KnownDigest
-from mods import crash_words, crashes, figures, rights, starts
+from mods import causes, crash_words, figures, rights, starts
 from mods import tasks as mods_tasks
 from mods.models import GameServer, InstalledMod, Operation, RefreshRun
 from mods.versions import Compatibility
@@ -81,7 +81,7 @@ def of(request: HttpRequest, facts: Facts) -> list[Todo]:
     """What needs doing now, the worst first. A fixed number of queries."""
     found: list[Todo] = []
     if facts.servers:
-        found += [_crash(request, story) for story in crashes.latest_open(facts.servers)]
+        found += [_crash(request, story) for story in causes.latest_open(facts.servers)]
         found += _worker(facts.worker)
         found += _unreachable(request, facts.servers)
         found += _moddb(request, facts.last_run, facts.next_refresh)
@@ -95,7 +95,7 @@ def of(request: HttpRequest, facts: Facts) -> list[Todo]:
     return found
 
 
-def _crash(request: HttpRequest, story: crashes.Story) -> Todo:
+def _crash(request: HttpRequest, story: causes.Story) -> Todo:
     may_see = request.user.has_perm(rights.VIEW_CRASHES)
     return Todo(
         "bad",

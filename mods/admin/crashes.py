@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_POST
 
-from mods import crash_words, crashes, modset, rights, starts
+from mods import causes, crash_words, crashes, modset, rights, starts
 from mods.admin import asking, cells, pks
 from mods.admin.filters import ServerFilter
 from mods.models import Crash, Operation, ServerStart
@@ -35,7 +35,12 @@ class CrashAdmin(ReadOnlyAdmin[Crash]):
     def get_urls(self) -> list[URLPattern]:
         own = [
             path(f"<int:pk>/{address}/", self.admin_site.admin_view(view), name=f"mods_crash_{name}")
-            for address, view, name in (("dismiss", dismiss, "dismiss"), ("roll-back", roll_back, "roll_back"))
+            for address, view, name in (
+                ("dismiss", dismiss, "dismiss"),
+                ("roll-back", roll_back, "roll_back"),
+                ("remove", remove, "remove"),
+                ("disable", disable, "disable"),
+            )
         ]
         return [*own, *super().get_urls()]
 
@@ -64,10 +69,10 @@ class CrashAdmin(ReadOnlyAdmin[Crash]):
         return state_tag(crash, is_over=crash.is_over)  # type: ignore[attr-defined]  # annotated above
 
     def page_context(self, request: HttpRequest, obj: Crash) -> dict[str, Any]:
-        story = crashes.story_of(obj)
+        story = causes.story_of(obj)
         later = ServerStart.objects.filter(server=obj.server_id, good=True, started_at__gt=obj.happened_at)
         suspects = [
-            (one, crash_words.suspect_in_words(one), crash_words.roll_back(story, one) if one.can_go_back else None)
+            (one, crash_words.suspect_in_words(one), crash_words.of_suspect(request, story, one))
             for one in story.suspects
         ]
         return {
@@ -80,7 +85,6 @@ class CrashAdmin(ReadOnlyAdmin[Crash]):
             "buttons": crash_words.buttons(request, story),
             "state": state_tag(obj, is_over=later.exists()),
             "loaded": sorted(obj.loaded or [], key=lambda pair: str(pair[0]).lower()),
-            "may_update": request.user.has_perm(rights.UPDATE),
             "may_see_starts": request.user.has_perm(rights.VIEW_STARTS),
             "may_see_servers": request.user.has_perm(rights.VIEW_SERVERS),
         }
@@ -116,14 +120,41 @@ def _back(request: HttpRequest) -> str:
 def roll_back(request: HttpRequest, pk: int) -> HttpResponse:
     """Plan the way of one mod (`modid`) back to its version at the last good start."""
     rights.require(request, rights.UPDATE)
-    story = crashes.story_of(get_object_or_404(Crash, pk=pk))
-    modid = request.POST.get("modid", "")[:200].lower()
-    suspect = next((one for one in story.suspects if one.key == modid), None)
+    story, suspect = _suspect(request, pk)
     if suspect is None or not suspect.can_go_back:
         messages.info(request, _("It is what it was at the last good start already, or no such start is known."))
         return asking.back(request, _back(request))
     wish = Wish(Operation.Kind.ROLL_BACK, (Target(modid=suspect.key, version=suspect.before),))
     return asking.ask(request, [(story.crash.server, wish)])
+
+
+@require_POST
+def remove(request: HttpRequest, pk: int) -> HttpResponse:
+    """Plan to remove one mod (`modid`) that wasn't there at the last good start."""
+    rights.require(request, rights.REMOVE)
+    return _without(request, pk, Operation.Kind.REMOVE)
+
+
+@require_POST
+def disable(request: HttpRequest, pk: int) -> HttpResponse:
+    """Plan to disable one mod (`modid`)."""
+    rights.require(request, rights.TOGGLE)
+    return _without(request, pk, Operation.Kind.DISABLE)
+
+
+def _without(request: HttpRequest, pk: int, kind: Operation.Kind) -> HttpResponse:
+    story, suspect = _suspect(request, pk)
+    if suspect is None or not suspect.can_be_disabled:
+        messages.info(request, _("The server wouldn't load it at its next start: nothing needs to be done."))
+        return asking.back(request, _back(request))
+    return asking.ask(request, [(story.crash.server, Wish(kind, (Target(modid=suspect.key),)))])
+
+
+def _suspect(request: HttpRequest, pk: int) -> tuple[causes.Story, causes.Suspect | None]:
+    """The crash's story, and of its suspects the one that the button names."""
+    story = causes.story_of(get_object_or_404(Crash, pk=pk))
+    modid = request.POST.get("modid", "")[:200].lower()
+    return story, next((one for one in story.suspects if one.key == modid), None)
 
 
 # --- starts
@@ -203,7 +234,7 @@ def put_back(request: HttpRequest, pk: int) -> HttpResponse:
 
 def of_server(request: HttpRequest, server: Any) -> dict[str, Any]:
     """For a server's page: its latest starts, and the crash that somebody should look at."""
-    found = crashes.latest_open([server])
+    found = causes.latest_open([server])
     latest = list(server.starts.defer("mods", "loaded", "failures")[:4])
     return {
         "latest_starts": [(start, verdict_tag(start)) for start in latest],
@@ -216,4 +247,4 @@ def of_server(request: HttpRequest, server: Any) -> dict[str, Any]:
     }
 
 
-__all__ = ["CrashAdmin", "StartAdmin", "of_server", "put_back", "roll_back"]
+__all__ = ["CrashAdmin", "StartAdmin", "disable", "of_server", "put_back", "remove", "roll_back"]

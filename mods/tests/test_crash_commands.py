@@ -85,7 +85,7 @@ def test_without_a_good_start_it_says_so(updated: ServerDir) -> None:
 
 
 def test_crashes_are_listed(updated: ServerDir) -> None:
-    local = timezone.localtime(NOW)
+    local = timezone.localtime(NOW - timedelta(seconds=10))
     log = updated.path / "Logs" / "server-crash.log"
     log.write_text(
         f"{local:%d.%m.%Y %H:%M:%S}: Critical error occurred in the following mod: alpha@1.1.0\n"

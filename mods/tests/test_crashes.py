@@ -1,97 +1,20 @@
-"""Crashes are known once each, by scans of a made-up server's folder; and what may have caused them."""
+"""Crashes are known once each, by scans of a made-up server's folder."""
 
 import os
-from collections.abc import Callable
-from datetime import datetime, timedelta
-from pathlib import Path
+from datetime import timedelta
 
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from conftest import Events, ServerDir
+from conftest import Events
 from events.models import Event
-from mods import crashes, crashlog, inventory
+from mods import crashes, crashlog
 from mods.models import Crash, GameServer, ServerStart
-from mods.tests.change_rows import make_change, make_step, replace
+from mods.tests.crashing import NOW, Crashing, ago
 
 pytestmark = pytest.mark.django_db
-
-NOW = timezone.now().replace(microsecond=0)
-
-
-def ago(minutes: float) -> datetime:
-    return NOW - timedelta(minutes=minutes)
-
-
-class Crashing:
-    """A server with deepmining and other, looked at as time goes by."""
-
-    def __init__(self, folder: ServerDir, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.folder = folder
-        self._patch = monkeypatch
-        self.put("deepmining", "0.9.3")
-        self.put("other", "1.0.0")
-        self.server = GameServer.objects.create(name=folder.path.parent.name.title(), data_dir=str(folder.path))
-        folder.log("")
-
-    @property
-    def log(self) -> Path:
-        return self.folder.path / "Logs" / "server-crash.log"
-
-    def put(self, modid: str, version: str) -> None:
-        self.folder.add_zip(f"{modid}.zip", modid=modid, version=version, name=modid.title())
-
-    def started(self, minutes_ago: float, *, fatal: str = "", fatal_ago: float = 0) -> None:
-        lines = [f"{self._local(minutes_ago)} [Notification] Game Version: v1.21.5 (Stable)"]
-        if fatal:
-            lines += [f"{self._local(fatal_ago)} [Fatal] {line}" for line in fatal.split("\n")]
-        self.folder.log("\n".join(lines) + "\n")
-        self._written(self.folder.path / "Logs" / "server-main.log", fatal_ago if fatal else minutes_ago)
-
-    def crashed(
-        self, minutes_ago: float, culprit: str = " in the following mod: deepmining@0.9.4", **said: str
-    ) -> None:
-        version = said.get("deepmining", "0.9.4")
-        frame = said.get("frame", "DeepMining.Drill.Tick()")
-        with self.log.open("a") as log:
-            log.write(
-                "Running on 64 bit Linux 6.6.0 with 32000 MB RAM\nGame Version: v1.21.5 (Stable)\n"
-                f"{self._local(minutes_ago)}: Critical error occurred{culprit}\n"
-                f"Loaded Mods: deepmining@{version}, other@1.0.0, game@1.21.5\n"
-                f"System.Exception: {said.get('error', 'Boom')}\n   at {frame}\n"
-            )
-        self._written(self.log, minutes_ago)
-
-    def scan(self, minutes_ago: float = 0) -> None:
-        self._patch.setattr(timezone, "now", lambda: ago(minutes_ago))
-        assert not inventory.scan(self.server).unreachable
-
-    def updated(self, *, restart: bool = True) -> None:
-        """A good start with 0.9.3 a day ago; then 0.9.4, and a start with it five minutes ago."""
-        self.scan(24 * 60 + 10)
-        self.started(24 * 60)
-        self.scan(24 * 60 - 5)
-        self.scan(24 * 60 - 20)
-        self.put("deepmining", "0.9.4")
-        self.scan(8)
-        if restart:
-            self.started(5)
-            self.scan(4)
-
-    @staticmethod
-    def _local(minutes_ago: float) -> str:
-        return f"{timezone.localtime(ago(minutes_ago)):%d.%m.%Y %H:%M:%S}"
-
-    @staticmethod
-    def _written(path: Path, minutes_ago: float) -> None:
-        os.utime(path, (ago(minutes_ago).timestamp(), ago(minutes_ago).timestamp()))
-
-
-@pytest.fixture
-def crashing(server_dir: Callable[..., ServerDir], monkeypatch: pytest.MonkeyPatch) -> Crashing:
-    return Crashing(server_dir(), monkeypatch)
 
 
 def test_a_crash_is_known_with_all_that_is_said_of_it(crashing: Crashing) -> None:
@@ -281,148 +204,143 @@ def test_of_one_run_the_main_log_tells_one_crash(crashing: Crashing) -> None:
     assert Crash.objects.count() == 1
 
 
-# --- what may have caused it
+# --- two that are alike
 
 
-def test_what_changed_since_the_last_good_start_is_told(crashing: Crashing) -> None:
+def test_the_very_same_words_again_are_another_crash(crashing: Crashing) -> None:
+    """Within a second, even: they stand at another place."""
     crashing.updated()
-    change = make_change(crashing.server, plan=None, state="done")
-    step = replace("deepmining", "0.9.3", "0.9.4")
-    make_step(change, step, done_at=ago(7))
-    crashing.crashed(2)
-    crashing.scan(1)
-    (story,) = crashes.latest_open([crashing.server])
-    assert story.good == ServerStart.objects.get(good=True)
-    assert [(one.key, one.before, one.after) for one in story.changed.changed] == [("deepmining", "0.9.3", "0.9.4")]
-    (suspect,) = story.suspects
-    assert (suspect.key, suspect.version, suspect.before) == ("deepmining", "0.9.4", "0.9.3")
-    assert (suspect.is_named, suspect.is_involved, suspect.can_go_back) == (True, True, True)
-    assert suspect.changed_at == ago(7)
-    assert not story.is_put_back
+    for _ in range(2):
+        crashing.crashed(3)
+        crashing.crashed(3)
+        crashing.scan(2.5)
+        crashing.scan(2.4)
+    assert Crash.objects.count() == 4
+    assert set(Crash.objects.values_list("happened_at", flat=True)) == {ago(3)}
 
 
-def test_where_none_is_named_those_that_changed_and_first_those_in_the_stack(crashing: Crashing) -> None:
-    crashing.updated()
-    crashing.put("aaa", "1.0.0")
-    crashing.scan(3.9)
-    crashing.started(3)
-    crashing.scan(2.5)
-    crashing.crashed(2, culprit="")
-    crashing.scan(1)
-    (story,) = crashes.latest_open([crashing.server])
-    assert [(one.key, one.is_involved) for one in story.suspects] == [("deepmining", True), ("aaa", False)]
-
-
-def test_of_a_mod_that_is_there_twice_either_version_may_be_named(crashing: Crashing) -> None:
-    crashing.folder.add_zip("deepmining-old.zip", modid="deepmining", version="0.9.0")
-    crashing.updated()
-    crashing.crashed(3, deepmining="0.9.0")
-    crashing.scan(1)
-    assert Crash.objects.get().start == ServerStart.objects.first()
-
-
-def test_free_text_that_is_a_mods_name_names_it(crashing: Crashing) -> None:
-    crashing.updated()
-    crashing.crashed(3, culprit=" in the following mod: Deepmining")
-    crashing.crashed(2, culprit=" in the following mod: who knows <b>")
-    crashing.scan(1)
-    assert list(Crash.objects.values_list("blamed_key", "blamed_version")) == [("", ""), ("deepmining", "0.9.4")]
-    assert crashes.blamed_in_words(Crash.objects.all()[0]) == "“who knows <b>”"
-    assert crashes.blamed_in_words(Crash(blamed="Oh dear " * 30)) == f"“{'Oh dear ' * 9}Oh dear…”"
-
-
-def test_the_crash_of_a_run_nobody_saw_isnt_laid_to_an_older_start(crashing: Crashing) -> None:
-    """Updated, started, crashed, started again: all between two scans. Of files without an id no entry tells."""
-    (crashing.folder.mods / "tool.dll").write_bytes(b"MZ")
-    crashing.updated(restart=False)
-    crashing.crashed(4)
-    crashing.started(3)
-    crashing.scan(1)
-    crash = Crash.objects.get()
-    assert ServerStart.objects.count() == 2
-    assert crash.start is None
-    (story,) = crashes.latest_open([crashing.server])
-    assert story.good is not None
-    assert [one.key for one in story.changed.changed] == ["deepmining"]
-    assert [one.key for one in story.suspects] == ["deepmining"]
-
-
-def test_a_good_start_that_crashed_later_comes_after_one_that_did_not(crashing: Crashing) -> None:
-    crashing.updated()
-    ServerStart.objects.filter(good=None).update(good=True)
-    latest = ServerStart.objects.all()[0]
-    crashing.crashed(4.5)
-    crashing.scan(4)
-    crashing.started(3)
-    crashing.scan(2.5)
-    crashing.crashed(2)
-    crashing.scan(1)
-    ServerStart.objects.filter(pk=latest.pk).update(good=True)
-    (story,) = crashes.latest_open([crashing.server])
-    assert story.good is not None
-    assert story.good != latest
-    assert story.open_ones == 2
-
-
-def test_a_crash_is_over_once_dismissed_or_a_later_start_was_good(crashing: Crashing) -> None:
-    crashing.updated()
-    crashing.crashed(4)
-    crashing.crashed(3)
-    crashing.scan(2)
-    latest = Crash.objects.all()[0]
-    assert crashes.dismiss(latest, by="ann") == 2
-    assert not crashes.latest_open([crashing.server])
-    latest.refresh_from_db()
-    assert latest.dismissed_by_name == "ann"
-
-    Crash.objects.update(dismissed_at=None)
-    crashing.started(1)
-    crashing.scan(0.5)
-    assert crashes.latest_open([crashing.server])
-    crashing.scan(-15)
-    assert not crashes.latest_open([crashing.server])
-
-
-def test_a_set_put_back_is_told(crashing: Crashing) -> None:
-    before = (crashing.folder.mods / "deepmining.zip").read_bytes()
-    crashing.updated()
-    crashing.crashed(3)
-    crashing.scan(2)
-    (crashing.folder.mods / "deepmining.zip").write_bytes(before)
-    crashing.scan(1)
-    (story,) = crashes.latest_open([crashing.server])
-    assert story.is_put_back
-    assert not story.suspects[0].can_go_back
-
-
-def test_a_crash_known_late_makes_its_start_no_good_one(crashing: Crashing) -> None:
-    crashing.updated()
-    crashing.scan(-20)
-    assert ServerStart.objects.all()[0].good is True
-    crashing.crashed(2)
-    crashing.scan(-21)
-    assert ServerStart.objects.all()[0].good is False
-
-
-def test_stories_of_many_servers_take_as_many_queries_as_of_one(
-    server_dir: Callable[..., ServerDir], monkeypatch: pytest.MonkeyPatch
+def test_entries_whose_date_says_nothing_are_crashes_all_the_same(
+    crashing: Crashing, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    servers = []
-    for name in ("a", "b", "c"):
-        one = Crashing(server_dir(name), monkeypatch)
-        GameServer.objects.filter(pk=one.server.pk).update(name=name)
-        one.server.refresh_from_db()
-        one.updated()
-        one.crashed(2)
-        one.scan(1)
-        servers.append(one.server)
-    counts = []
-    for chosen in (servers[:1], servers):
-        with CaptureQueriesContext(connection) as queries:
-            assert len(crashes.latest_open(chosen)) == len(chosen)
-        counts.append(len(queries))
-    assert counts[0] == counts[1] == 5
-    Crash.objects.update(dismissed_at=NOW)
-    with CaptureQueriesContext(connection) as queries:
-        assert not crashes.latest_open(servers)
-    assert len(queries) == 1
+    crashing.updated()
+    monkeypatch.setattr(Crashing, "_local", staticmethod(lambda _minutes_ago: "once upon a time"))
+    for minutes in (3, 2):
+        crashing.crashed(minutes)
+        crashing.scan(minutes - 0.9)
+    crashing.log.unlink()
+    crashing.crashed(1)  # the log was begun anew, and says the same again
+    crashing.scan(0.1)
+    assert list(Crash.objects.values_list("happened_at", flat=True)) == [ago(1), ago(2), ago(3)]
+
+
+def test_a_copy_of_the_log_goes_on_where_it_was_left(crashing: Crashing) -> None:
+    crashing.updated()
+    crashing.crashed(3)
+    crashing.crashed(3)
+    crashing.scan(2.5)
+    entries = crashing.log.read_bytes()
+    crashing.log.unlink()
+    crashing.log.write_bytes(entries)
+    crashing.crashed(3)
+    crashing.scan(2)
+    assert Crash.objects.count() == 3
+
+
+def test_a_log_cut_short_tells_its_known_entries_not_again(crashing: Crashing) -> None:
+    crashing.updated()
+    for minutes in (3.5, 3, 3):
+        crashing.crashed(minutes)
+    crashing.scan(2.5)
+    entries = crashing.log.read_text()
+    crashing.log.write_text(entries[entries.index("Running on", 10) :])
+    crashing.crashed(2)
+    crashing.scan(1)
+    assert list(Crash.objects.values_list("happened_at", flat=True)) == [ago(2), ago(3), ago(3), ago(3.5)]
+
+
+# --- logs that were moved away
+
+
+@pytest.mark.parametrize("moves", [True, False])
+def test_a_crash_followed_by_a_restart_before_the_next_scan(moves: bool, crashing: Crashing) -> None:
+    """From 1.20 on a start moves the logs of the run before; of the crash log it is said that it stays."""
+    crashing.updated()
+    main = crashing.folder.path / "Logs" / "server-main.log"
+    crashing.crashed(3.5)
+    crashing.scan(3.2)
+    crashing.started(3, fatal="Boom", fatal_ago=2.5)
+    crashing.crashed(2.5, error="Bang")
+    crashing.archive(main, *([crashing.log] if moves else []))
+    crashing.started(2, fatal="Boom", fatal_ago=1.5)
+    crashing.archive(main)
+    crashing.started(1)
+    crashing.crashed(0.8, error="Bing")
+    for minutes in (0.5, 0.4):
+        crashing.scan(minutes)
+    assert [(crash.happened_at, crashes.first_line(crash)) for crash in Crash.objects.all()] == [
+        (ago(0.8), "System.Exception: Bing"),
+        (ago(1.5), "Boom"),
+        (ago(2.5), "System.Exception: Bang"),
+        (ago(3.5), "System.Exception: Boom"),
+    ]
+    assert list(ServerStart.objects.values_list("started_at", flat=True))[:4] == [ago(1), ago(2), ago(3), ago(5)]
+    assert [crash.start.started_at for crash in Crash.objects.all() if crash.start] == [ago(1), ago(2), ago(3), ago(5)]
+
+
+def test_what_was_moved_away_before_the_first_look_is_past(crashing: Crashing) -> None:
+    crashing.started(30, fatal="Boom", fatal_ago=20)
+    crashing.archive(crashing.folder.path / "Logs" / "server-main.log")
+    crashing.started(10)
+    crashing.scan(5)
+    crashing.scan(4)
+    assert not Crash.objects.exists()
+    assert ServerStart.objects.count() == 1
+
+
+def test_a_run_that_was_seen_is_not_told_again_once_its_log_is_moved(crashing: Crashing) -> None:
+    crashing.scan(60)
+    crashing.started(30, fatal="Boom", fatal_ago=20)
+    crashing.scan(19)
+    crashing.archive(crashing.folder.path / "Logs" / "server-main.log")
+    crashing.started(10)
+    crashing.scan(9)
+    assert Crash.objects.count() == 1
+    assert [start.started_at for start in ServerStart.objects.all()] == [ago(10), ago(30)]
+
+
+# --- its time
+
+
+def test_a_server_in_a_container_has_a_clock_of_its_own(crashing: Crashing, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Three hours ahead: the file's time of change tells it, of an entry from before that one as well."""
+    crashing.updated()
+    ahead = staticmethod(lambda minutes_ago: f"{timezone.localtime(ago(minutes_ago - 180)):%d.%m.%Y %H:%M:%S}")
+    monkeypatch.setattr(Crashing, "_local", ahead)
+    crashing.crashed(3, error="Bang")
+    crashing.crashed(2)
+    crashing.scan(1)
+    assert list(Crash.objects.values_list("happened_at", flat=True)) == [ago(2), ago(3)]
+
+
+@pytest.mark.parametrize(("late", "told"), [(5, 2), (600, 12)])
+def test_no_crash_is_later_than_the_last_change_of_its_log(
+    late: int, told: float, crashing: Crashing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The log's clock is three hours ahead, and the file was changed a little, or much, earlier or later than that."""
+    crashing.updated()
+    ahead = staticmethod(lambda minutes_ago: f"{timezone.localtime(ago(minutes_ago - 180)):%d.%m.%Y %H:%M:%S}")
+    monkeypatch.setattr(Crashing, "_local", ahead)
+    crashing.crashed(2)
+    changed = ago(2) + timedelta(seconds=late if late < 60 else -late)
+    os.utime(crashing.log, (changed.timestamp(), changed.timestamp()))
+    crashing.scan(1)
+    assert Crash.objects.get().happened_at == ago(told)
+
+
+def test_a_crash_loop_that_only_the_main_log_tells_of(crashing: Crashing) -> None:
+    """Each run ends within a minute: as many crashes as runs."""
+    crashing.scan(60)
+    for minutes in (30, 29, 28):
+        crashing.started(minutes, fatal="Boom", fatal_ago=minutes - 0.5)
+        crashing.scan(minutes - 0.6)
+    assert Crash.objects.count() == 3

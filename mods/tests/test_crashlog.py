@@ -1,14 +1,14 @@
 """What a crash log tells: real-looking entries, and whatever else may stand in such a file."""
 
 import os
-from datetime import date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mods import crashlog
+from mods import crashlog, logclock, logfile, stack
 from mods.crashlog import Entry, Position
 
 DAY_FIRST = """Running on 64 bit Linux 6.6.0 with 32000 MB RAM
@@ -27,6 +27,9 @@ Loaded Mods:
 System.NullReferenceException: Object reference not set to an instance of an object.
    at Vintagestory.Server.ServerMain.Stop(String reason)
 """
+
+
+MAY, JUNE, DECEMBER = (datetime(2026, month, day, 21) for month, day in ((5, 31), (6, 1), (12, 5)))  # noqa: DTZ001  # as logs have them
 
 
 def test_an_entry_with_everything() -> None:
@@ -58,7 +61,7 @@ def test_an_entry_without_a_culprit() -> None:
         ("22. 2. 2026 20:39:11", (2026, 2, 22, 20, 39, 11)),
         ("5/9/2026 12:05:09 AM", (2026, 5, 9, 0, 5, 9)),
         ("5/9/2026 12:05:09 PM", (2026, 5, 9, 12, 5, 9)),
-        ("4/6/2025 7:39:45PM", (2025, 4, 6, 19, 39, 45)),
+        ("4/6/2025 7:39:45PM", (2025, 6, 4, 19, 39, 45)),
         ("5/9/2026 1:05:09\u202fPM", (2026, 5, 9, 13, 5, 9)),
         ("29/05/2026 16:53:09", (2026, 5, 29, 16, 53, 9)),
         ("05/29/2026 16:53:09", (2026, 5, 29, 16, 53, 9)),
@@ -72,14 +75,14 @@ def test_an_entry_without_a_culprit() -> None:
 )
 def test_dates_of_many_machines(written: str, expected: tuple[int, ...] | None) -> None:
     text = f"Game Version: v1.22.2 (Stable)\n{written}: Critical error occurred\nSystem.Exception: x\n"
-    (entry,) = crashlog.parse(text, date(2026, 5, 31))
+    (entry,) = crashlog.parse(text, MAY)
     assert entry.happened == (datetime(*expected) if expected else None)  # type: ignore[arg-type]  # noqa: DTZ001  # six numbers; no zone
 
 
 @pytest.mark.parametrize("written", ["12/05/2026 20:39:11", "05/12/2026 20:39:11"])
 def test_a_date_that_can_be_read_in_two_ways_is_that_of_the_writing(written: str) -> None:
     """Containers often have no locale: the month comes first, and no AM or PM says so."""
-    (entry,) = crashlog.parse(f"Game Version: v1.22.2\n{written}: Critical error occurred\n", date(2026, 12, 5))
+    (entry,) = crashlog.parse(f"Game Version: v1.22.2\n{written}: Critical error occurred\n", DECEMBER)
     assert entry.happened == datetime(2026, 12, 5, 20, 39, 11)  # noqa: DTZ001  # the log has no zone
 
 
@@ -109,6 +112,24 @@ def test_entries_one_after_the_other() -> None:
     assert [entry.game_version for entry in entries] == ["1.22.2"] * 3
     assert [entry.blamed_id for entry in entries] == ["somemod", "", "somemod"]
     assert entries[0].digest == entries[2].digest != entries[1].digest
+
+
+def test_up_to_1_16_the_list_of_mods_stands_before_the_date() -> None:
+    text = "".join(
+        "Running on 64 bit Windows with 16 GB RAM \nGame Version: v1.16.5 (Stable)\n"
+        f"Loaded Mods: haulage@0.6.{number}, game@1.16.5\nInvolved Harmony IDs: h{number}\n"
+        f"0{number}-06-2022 10:00:00: Critical error occurred\nSystem.Exception: x\n"
+        "   en Haulage.Common.Get(String key)\n"
+        for number in (2, 3)
+    )
+    entries = crashlog.parse(text)
+    assert [entry.loaded and entry.loaded[0] for entry in entries] == [("haulage", "0.6.2"), ("haulage", "0.6.3")]
+    assert [entry.harmony for entry in entries] == [("h2",), ("h3",)]
+    assert [entry.game_version for entry in entries] == ["1.16.5"] * 2
+    assert entries[0].frames == ("en Haulage.Common.Get(String key)",)
+    # Words of a mod that look like such a beginning stay with the entry that they stand in.
+    (entry,) = crashlog.parse(DAY_FIRST + "Game Version: v1.0.0\nLoaded Mods: x@1\nand so on\n")
+    assert entry.error.endswith("Game Version: v1.0.0\nLoaded Mods: x@1\nand so on")
 
 
 @pytest.mark.parametrize(
@@ -146,13 +167,13 @@ def test_lines_and_lists_are_bounded() -> None:
 def test_involved_are_those_of_the_stack_and_the_patches() -> None:
     (entry,) = crashlog.parse(DAY_FIRST)
     names = [("othermod", "Other"), ("SomeMod", "Some Mod"), ("game", "Essentials"), ("block", ""), ("quiet", "Quiet")]
-    assert crashlog.involved(entry, names) == ("somemod", "block", "othermod")
+    assert stack.involved(entry.frames, entry.harmony, names) == ("somemod", "block", "othermod")
 
 
 def test_a_mod_is_known_by_its_name_too_and_short_ids_only_whole() -> None:
     entry = Entry(None, frames=("at DeepMining.Core.Drill.Tick()", "at Vintagestory.GameContent.Lib.Run()"))
     names = [("dm", "Deep Mining"), ("deep", ""), ("vintagestory", ""), ("run", "")]
-    assert crashlog.involved(entry, names) == ("dm",)
+    assert stack.involved(entry.frames, entry.harmony, names) == ("dm",)
 
 
 # --- the file
@@ -271,20 +292,26 @@ def test_a_huge_file_is_not_loaded(log: Path) -> None:
 
 def test_the_offset_from_utc_is_told_by_the_files_time(log: Path) -> None:
     write(log, DAY_FIRST.encode())
-    assert read(log).offset is None
+    assert told(log) is None
     utc = datetime.fromisoformat("2026-02-22T18:39:11+00:00").timestamp()
     os.utime(log, (utc, utc))
-    assert read(log).offset == timedelta(hours=2)
+    assert told(log) == timedelta(hours=2)
+
+
+def told(log: Path) -> timedelta | None:
+    reading = read(log)
+    assert reading.last is not None
+    return logclock.offset_told(reading.last, reading.written, UTC)
 
 
 def test_the_older_name_is_found(log: Path) -> None:
-    assert crashlog.find(log.parents[1]) is None
+    assert logfile.find(log.parent, logfile.CRASH) is None
     log.with_suffix(".txt").write_text("")
-    found = crashlog.find(log.parents[1])
+    found = logfile.find(log.parent, logfile.CRASH)
     assert found is not None
     assert found[0].name == "server-crash.txt"
     log.mkdir()
-    assert crashlog.find(log.parents[1]) is not None
+    assert logfile.find(log.parent, logfile.CRASH) is not None
 
 
 def test_what_stat_tells_is_enough_to_pass_a_file_over(log: Path) -> None:
@@ -307,12 +334,44 @@ def test_a_fatal_entry_of_the_main_log() -> None:
         "22.2.2026 20:39:12 [Notification] Server stopped\n"
         "   at Not.Of.It()\n"
     )
-    entry = crashlog.parse_fatal(text)
-    assert entry is not None
+    (entry,) = crashlog.parse_fatal(text)
     assert entry.happened == datetime(2026, 2, 22, 20, 39, 11)  # noqa: DTZ001  # the log has no zone
     assert entry.blamed_id == "somemod"
     assert entry.error == "System.Exception: Boom in x.zip\n   at SomeMod.Block.Tick()"
-    assert crashlog.parse_fatal(text.replace("[Fatal]", "[Error]")) is None
+    assert not crashlog.parse_fatal(text.replace("[Fatal]", "[Error]"))
+
+
+def test_what_a_thread_died_of_may_follow_after_lines_of_others() -> None:
+    died = "14.6.2025 21:59:43 [Fatal] Caught unhandled exception in thread 'chunkdbthread'. Shutting down server.\n"
+    between = (
+        "14.6.2025 21:59:43 [Notification] Something else\n14.6.2025 21:59:43 [Error] [othermod] a word of its own\n"
+    )
+    cause = "14.6.2025 21:59:43 [Error] Exception: Index was out of range.\n   at Brooks.Generator.Run()\n"
+    after = "14.6.2025 21:59:44 [Error] Exception: Another.\n   at Else.Run()\n"
+    (entry,) = crashlog.parse_fatal(died + between + cause + after)
+    assert entry.error.splitlines() == [
+        "Caught unhandled exception in thread 'chunkdbthread'. Shutting down server.",
+        "Exception: Index was out of range.",
+        "   at Brooks.Generator.Run()",
+    ]
+    assert entry.frames == ("at Brooks.Generator.Run()",)
+    (entry,) = crashlog.parse_fatal(cause + died + between)  # what came before isn't of it
+    assert not entry.frames
+    (entry,) = crashlog.parse_fatal(died + cause.replace("21:59:43", "22:01:43"))  # nor what came much later
+    assert not entry.frames
+    (entry,) = crashlog.parse_fatal(died + "   at First.Run()\n" + cause)  # it said so itself
+    assert entry.frames == ("at First.Run()",)
+
+
+def test_each_crash_of_a_log_that_was_appended_to() -> None:
+    text = "".join(f"14.6.2025 2{hour}:59:43 [Fatal] Boom {hour}\n" for hour in range(4))
+    assert [entry.error for entry in crashlog.parse_fatal(text)] == ["Boom 0", "Boom 1", "Boom 2", "Boom 3"]
+
+
+def test_the_main_log_of_another_culture() -> None:
+    text = "5/11/2026 9:12:41 [Server Fatal] Boom\n5/11/2026 9:12:42 [Notification] [Fatal] not so\n"
+    (entry,) = crashlog.parse_fatal(text, datetime(2026, 11, 5, 9, 13))  # noqa: DTZ001  # logs have no zone
+    assert (entry.happened, entry.error) == (datetime(2026, 11, 5, 9, 12, 41), "Boom")  # noqa: DTZ001
 
 
 # --- hostile
@@ -321,7 +380,7 @@ def test_a_fatal_entry_of_the_main_log() -> None:
 @settings(max_examples=150, deadline=None)
 @given(st.lists(st.one_of(st.sampled_from(DAY_FIRST.splitlines() + MONTH_FIRST.splitlines()), st.text()), max_size=30))
 def test_any_lines_give_bounded_printable_entries(lines: list[str]) -> None:
-    for entry in crashlog.parse("\n".join(lines), date(2026, 6, 1)):
+    for entry in crashlog.parse("\n".join(lines), JUNE):
         assert len(entry.blamed) <= 300
         assert len(entry.error) <= 12 * 501
         for text in (entry.blamed, entry.blamed_id, *entry.error.split("\n"), *entry.harmony, *entry.frames):

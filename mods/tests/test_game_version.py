@@ -1,5 +1,6 @@
 """A server's game version: by its setting, by hand, from its log, from the version file."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -34,6 +35,54 @@ def test_from_the_version_file_beside_it(server_dir: MakeServer, place: str) -> 
     assets.mkdir(parents=True)
     (assets / "version-1.20.12.txt").touch()
     assert detected(folder) == ("1.20.12", "version-1.20.12.txt")
+
+
+def version_files(folder: Path, *found: str) -> None:
+    (folder / "assets").mkdir(parents=True)
+    for version in found:
+        (folder / "assets" / f"version-{version}.txt").touch()
+
+
+def test_of_several_version_files_the_highest_counts(server_dir: MakeServer) -> None:
+    """An update leaves the old one."""
+    folder = server_dir(game_version="")
+    version_files(folder.path.parent / "install", "1.9.14", "1.20.12", "1.20.2", "1.20.12-rc.1")
+    assert detected(folder) == ("1.20.12", "version-1.20.12.txt")
+
+
+@pytest.mark.parametrize("place", ["", "data", "VintagestoryData"])
+def test_a_neighbours_program_is_not_this_servers(server_dir: MakeServer, place: str) -> None:
+    folder = server_dir(game_version="")
+    version_files(folder.path.parent / "other", "1.22.0")
+    (folder.path.parent / "other" / place).mkdir(exist_ok=True)
+    (folder.path.parent / "other" / place / "serverconfig.json").touch()
+    assert detected(folder) == ("", "")
+
+
+def test_beside_another_server_nobody_knows_whose_a_program_is(server_dir: MakeServer) -> None:
+    folder = server_dir(game_version="")
+    version_files(folder.path.parent / "install", "1.22.0")
+    assert detected(folder)[0] == "1.22.0"
+    (folder.path.parent / "second").mkdir()
+    (folder.path.parent / "second" / "serverconfig.json").touch()
+    assert detected(folder) == ("", "")
+
+
+def test_of_two_programs_nobody_knows_which_is_used(server_dir: MakeServer) -> None:
+    folder = server_dir(game_version="")
+    version_files(folder.path.parent / "install", "1.22.0")
+    version_files(folder.path.parent / "old", "1.21.0")
+    assert detected(folder) == ("", "")
+
+
+def test_the_log_changed_last_tells(server_dir: MakeServer) -> None:
+    folder = server_dir(game_version="1.20.4")
+    logs = folder.path / "Logs"
+    (logs / "server-main.txt").write_text("1.2.2026 20:00:00 [Notification] Game Version: v1.19.8 (Stable)\n")
+    os.utime(logs / "server-main.log", (1_700_000_000, 1_700_000_000))
+    assert detected(folder) == ("1.19.8", "server-main.txt")
+    os.utime(logs / "server-main.txt", (1_600_000_000, 1_600_000_000))
+    assert detected(folder) == ("1.20.4", "server-main.log")
 
 
 def test_the_log_wins_over_the_version_file(server_dir: MakeServer) -> None:

@@ -376,7 +376,7 @@ def test_pipe_in_a_folder(folder: Path) -> None:
 def test_failing_open(
     mod: Path, folder: Path, kind: str, number: int, problem: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(*_args: object) -> int:
+    def fail(*_args: object, **_options: object) -> int:
         raise OSError(number, os.strerror(number))
 
     monkeypatch.setattr(os, "open", fail)

@@ -134,6 +134,37 @@ def test_a_config_that_cannot_be_read_is_said(server_dir: MakeServer) -> None:
     assert "serverconfig.json can't be read" in serverdir.read(folder.path).notes[0]
 
 
+@pytest.mark.parametrize("name", ["serverconfig.json", "Logs/server-main.log", "Logs/server-main.txt"])
+def test_a_pipe_in_place_of_a_file_holds_nobody_up(server_dir: MakeServer, name: str) -> None:
+    folder = server_dir()
+    (folder.path / name).unlink(missing_ok=True)
+    os.mkfifo(folder.path / name)
+    found = serverdir.read(folder.path)
+    assert found.mod_folders == (folder.mods,)
+    assert bool(found.notes) == (name == "serverconfig.json")
+    (folder.path / name).unlink()
+    os.mkfifo(folder.path.parent / "pipe")
+    (folder.path / name).symlink_to(folder.path.parent / "pipe")
+    assert bool(serverdir.read(folder.path).notes) == (name == "serverconfig.json")
+
+
+def test_a_config_that_is_a_link_is_read(server_dir: MakeServer) -> None:
+    """Nix and Kubernetes lay it out so."""
+    folder = server_dir()
+    (folder.path / "serverconfig.json").rename(folder.path.parent / "store.json")
+    (folder.path.parent / "store.json").write_text('{"DisabledMods": ["lamp"]}')
+    (folder.path / "serverconfig.json").symlink_to(folder.path.parent / "store.json")
+    assert serverdir.read(folder.path).disabled_mods == ("lamp",)
+
+
+def test_a_config_that_is_too_large_is_said(server_dir: MakeServer) -> None:
+    folder = server_dir()
+    with (folder.path / "serverconfig.json").open("w") as file:
+        file.write("{}")
+        file.truncate(serverdir._MAX_CONFIG + 1)
+    assert "serverconfig.json can't be read" in serverdir.read(folder.path).notes[0]
+
+
 def test_mods_are_counted_without_opening_them(server_dir: MakeServer) -> None:
     folder = server_dir()
     for name in ("a.zip", "b.zip.disabled", "c.cs", "d.dll", "notes.txt", ".hidden.zip"):

@@ -170,15 +170,15 @@ def test_encodings(tmp_path: Path, encoding: str) -> None:
 
 
 def test_the_log_by_its_newer_or_older_name(tmp_path: Path) -> None:
-    assert serverlog.find(tmp_path) is None
+    assert serverlog.find(tmp_path / "Logs") is None
     logs = tmp_path / "Logs"
     (logs / "server-main.log").mkdir(parents=True)
-    assert serverlog.find(tmp_path) is None
+    assert serverlog.find(tmp_path / "Logs") is None
     (logs / "server-main.txt").touch()
-    assert serverlog.find(tmp_path) == logs / "server-main.txt"
+    assert serverlog.find(tmp_path / "Logs") == logs / "server-main.txt"
     (logs / "server-main.log").rmdir()
     (logs / "server-main.log").touch()
-    assert serverlog.find(tmp_path) == logs / "server-main.log"
+    assert serverlog.find(tmp_path / "Logs") == logs / "server-main.log"
 
 
 def test_a_log_that_cannot_be_read(tmp_path: Path) -> None:

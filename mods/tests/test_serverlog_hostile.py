@@ -37,8 +37,12 @@ def test_any_text(text: str) -> None:
 
 @given(st.binary(max_size=400))
 @settings(max_examples=200, deadline=None)
-def test_any_bytes(raw: bytes) -> None:
-    check(serverlog.parse(serverlog._text(raw)))
+def test_any_bytes(tmp_path_factory: pytest.TempPathFactory, raw: bytes) -> None:
+    path = tmp_path_factory.mktemp("log") / "server-main.log"
+    path.write_bytes(raw)
+    told = serverlog.read(path)
+    assert told is not None
+    check(told)
 
 
 _LONG = serverlog.MAX_READ

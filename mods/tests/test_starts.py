@@ -274,6 +274,32 @@ def test_a_server_whose_clock_is_behind(watched: Watched) -> None:
     assert [moment for moment, _ in watched.starts] == [at(4), at(27.3)]
 
 
+def test_of_a_log_that_is_appended_to_the_last_start_counts(watched: Watched) -> None:
+    """--append: one log holds several starts, and all that was loaded at each."""
+    watched.scan(0, changed=True)
+    watched.started(4)
+    watched.scan(5)
+    before = watched.path.read_text()
+    watched.started(7)
+    before += "22.11.2026 20:07:00 [Notification] Server logger started.\n"
+    watched.path.write_text(before + watched.path.read_text().replace("1.21.5", "1.21.6").replace("carry, ", ""))
+    watched.touch(7.1)
+    watched.scan(10)
+    assert [moment for moment, _ in watched.starts] == [at(4), at(7)]
+    start = ServerStart.objects.all()[0]
+    assert (start.game_version, start.loaded) == ("1.21.6", ["game", "creative", "survival"])
+
+
+def test_a_log_of_another_culture(watched: Watched) -> None:
+    watched.scan(0, changed=True)
+    watched.started(4)
+    watched.path.write_text(watched.path.read_text().replace("22.11.2026", "22/11/2569"))
+    watched.touch(4.1)
+    watched.scan(5)
+    assert [moment for moment, _ in watched.starts] == [at(4)]
+    assert "carry" in ServerStart.objects.get().loaded
+
+
 def test_an_older_log_put_back_makes_no_start_anew(watched: Watched) -> None:
     watched.scan(0, changed=True)
     watched.started(4)

@@ -151,7 +151,7 @@ def open_regular(path: Path, *, follow: bool = False, dir_fd: int | None = None)
     try:
         descriptor = os.open(path, flags, dir_fd=dir_fd)
     except OSError as error:
-        if error.errno in {errno.ELOOP, errno.ENXIO}:  # a link; a socket or a device that isn't there
+        if error.errno == errno.ENXIO or (error.errno == errno.ELOOP and not follow):  # a socket; a link
             raise NotRegular(*error.args, str(path)) from error
         raise
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):

@@ -5,8 +5,8 @@ from typing import Any
 from django.core.management.base import BaseCommand
 from django.utils import timezone
 
-from mods import crash_words, crashes
-from mods.crashes import Story
+from mods import causes, crash_words, crashes
+from mods.causes import Story
 from mods.management.common import servers_named
 from mods.models import Crash
 from vsadmin.lib.plaintext import one_line
@@ -26,7 +26,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         wanted = Crash.objects.filter(server__in=servers_named(options["server"]))
-        found = crashes.stories(wanted.open() if options["open"] else wanted)
+        found = causes.stories(wanted.open() if options["open"] else wanted)
         if options["json"]:
             self.stdout.write(json.dumps([_described(story) for story in found], ensure_ascii=False, indent=2))
             return
@@ -58,6 +58,8 @@ def _described(story: Story) -> dict[str, Any]:
         "involved": crash.involved,
         "started_at": crash.start.started_at.isoformat() if crash.start else None,
         "last_good_start": good.started_at.isoformat() if good else None,
+        "game_version_before": story.game.before if story.game else None,
+        "not_listed_for_it": list(story.game.unlisted) if story.game else [],
         "suspects": [
             {
                 "modid": one.key, "name": one.name, "before": one.before or None, "version": one.version or None,
