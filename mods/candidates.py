@@ -63,13 +63,14 @@ class Candidates:
         """Why the mod database couldn't be asked about this modid; "" where it could, or needn't be."""
         return self._trouble.get(key, "")
 
-    def recommended(self, key: str, game_version: str) -> Release | None:
-        """Of a mod that isn't installed. Where the server's game version isn't known: the highest stable release."""
-        offers = [_Offer(release) for release in self.offered(key)]
+    def recommended(self, key: str, game_version: str, *, installed: str = "") -> Release | None:
+        """For a server with `installed` of it ("": without it), never older. If the server's game version isn't known:
+        the highest stable release."""
+        offers = [_Offer(release) for release in self.offered(key) if release.file_id is not None]
         if not game_version:
             best = versions.latest([offer for offer in offers if not versions.is_prerelease(offer.version)])
         else:
-            best = versions.recommended(offers, game_version, installed="", installed_retracted=False)
+            best = versions.recommended(offers, game_version, installed=installed, installed_retracted=False)
         return best.release if best else None
 
     def named(self, key: str, version: str) -> Release | None:

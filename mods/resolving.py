@@ -136,8 +136,8 @@ class Resolver:
                 if key not in BASE_GAME
             ]
             if not self.is_exact:
-                unknown = {key for _d, key, _m in needs if key not in self._by_key and not self._settled(key)}
-                self.candidates.load(unknown)
+                wanted = (key for _draft, key, minimum in needs if not self._is_met(key, minimum))
+                self.candidates.load(key for key in wanted if key not in self._by_key)
             before = len(self.drafts)
             for draft, key, minimum in needs:
                 self._require(draft, key, minimum)
@@ -159,6 +159,9 @@ class Resolver:
         offered = [one for one in fitting if not one.withdrawn]
         if not offered:
             return "retracted", _("all its releases were retracted")
+        offered = [one for one in offered if one.file_id is not None]
+        if not offered:
+            return "missing", _("its releases have no file in the mod database")
         by_compatibility: dict[Compatibility, list[Release]] = defaultdict(list)
         for one in offered:
             by_compatibility[versions.compatibility(one.game_versions, self.world.game_version)].append(one)
@@ -182,9 +185,11 @@ class Resolver:
 
     # Dependencies
 
-    def _settled(self, key: str) -> bool:
-        """Whether the server's own files and their recommendation decide, without asking what exists."""
-        return bool(self.world.of(key))
+    def _is_met(self, key: str, minimum: str) -> bool:
+        """Whether a file of the server meets it, loaded or to be enabled, so that nobody needs to know what exists."""
+        active = self.world.active(key)
+        rows = [active] if active is not None else self.world.of(key)
+        return any(versions.satisfies(row.version, minimum) for row in rows)
 
     def _require(self, draft: Draft, key: str, minimum: str) -> None:
         other = self._by_key.get(key)
@@ -212,15 +217,14 @@ class Resolver:
             self._bring(draft, key, minimum)
 
     def _raise(self, draft: Draft, row: InstalledMod, minimum: str) -> None:
-        """The installed one is too old."""
+        """The installed one is too old. Releases decide, not the row's own verdict: it may not have been refreshed."""
         hold = self.world.holds.get(row.modid_key)
-        release = row.recommended_release
+        release = self.candidates.recommended(row.modid_key, self.world.game_version, installed=row.version)
         if hold is not None:
             self._lack("held", draft, row.modid_key, minimum, _("%s is held") % row + _reason(hold))
-        elif release is not None and row.outdated and versions.satisfies(release.version, minimum):
+        elif release is not None and versions.satisfies(release.version, minimum):
             self._add_for(draft, minimum, Draft(Step.Action.REPLACE, row.modid_key, "", row=row, release=release))
         else:
-            self.candidates.load([row.modid_key])
             kind, words = self.explain(row.modid_key, minimum)
             self._lack(kind, draft, row.modid_key, minimum, _("%s is installed, and ") % row.version + words)
 
@@ -234,7 +238,6 @@ class Resolver:
 
     def _bring(self, draft: Draft, key: str, minimum: str) -> None:
         """It isn't there, or only too old and disabled."""
-        self.candidates.load([key])
         release = self.candidates.recommended(key, self.world.game_version)
         if release is not None and versions.satisfies(release.version, minimum):
             row = next(iter(self.world.of(key)), None)

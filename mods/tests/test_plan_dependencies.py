@@ -1,8 +1,11 @@
 """Dependencies in a plan: resolved to recommended releases, transitively; what can't be met is said by name."""
 
+from pathlib import Path
+from typing import Any
+
 import pytest
 
-from mods import holds
+from mods import holds, inventory
 from mods.models import Lookup
 from mods.tests.planned import Stage, lacks, said
 
@@ -37,6 +40,42 @@ def test_what_is_too_old_is_updated_with_it(stage: Stage) -> None:
     plan = stage.ready().plan("install", "top")
     assert said(plan) == ["install top 1.0.0", "replace lib 1.0.0 -> 2.0.0"]
     assert {step.group for step in plan.steps} == {1}
+
+
+@pytest.mark.django_db(transaction=True)  # files are fetched in threads
+@pytest.mark.parametrize("is_refreshed", [True, False])
+def test_what_is_too_old_is_updated_though_it_was_not_refreshed(
+    stage: Stage, is_refreshed: bool, settings: Any, tmp_path: Path
+) -> None:
+    """A library of which nobody asked yet whether it has something newer."""
+    settings.VSADMIN_DATA_DIR = tmp_path / "state"
+    stage.put(stage.release("lib", "0.5.1"))
+    stage.release("lib", "0.6.0")
+    stage.release("top", "1.0.0", needs={"lib": "0.6.0"})
+    inventory.scan(stage.server)
+    if is_refreshed:
+        stage.ready(read=False)
+    plan = stage.plan("install", "top")
+    assert said(plan) == ["install top 1.0.0", "replace lib 0.5.1 -> 0.6.0"]
+    assert plan.unmet == ()
+
+
+def test_a_prerelease_of_a_library_is_no_reason_to_take_an_older_one(stage: Stage) -> None:
+    stage.put(stage.release("lib", "1.0.0-rc.1"))
+    stage.release("lib", "0.9.0")
+    stage.release("lib", "1.0.0-rc.2")
+    stage.release("top", "1.0.0", needs={"lib": "1.0.0-rc.2"})
+    assert said(stage.ready().plan("install", "top")) == ["install top 1.0.0", "replace lib 1.0.0-rc.1 -> 1.0.0-rc.2"]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_release_without_a_file_is_not_chosen(stage: Stage, settings: Any, tmp_path: Path) -> None:
+    settings.VSADMIN_DATA_DIR = tmp_path / "state"
+    stage.release("lib", "1.0.0", missing_file=True)
+    stage.release("top", "1.0.0", needs={"lib": "1.0.0"})
+    plan = stage.ready(read=False).plan("install", "top")
+    assert lacks(plan) == [("missing", "lib")]
+    assert "its releases have no file in the mod database" in plan.unmet[0].text
 
 
 def test_what_is_disabled_is_enabled(stage: Stage) -> None:
