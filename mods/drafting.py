@@ -4,12 +4,13 @@
 from collections.abc import Callable, Iterable, Iterator
 
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
-from mods import history, plans, versions
+from mods import history, plans, versions, wording
 from mods.candidates import Candidates
 from mods.drafts import described, retracted_in_words
 from mods.judging import Do
-from mods.models import ClaimedModId, InstalledMod, KeptCopy, Mod, NewerWhy, Operation, Release, Step
+from mods.models import ClaimedModId, InstalledMod, KeptCopy, Lookup, Mod, NewerWhy, Operation, Release, Step
 from mods.plans import Unmet
 from mods.preparing import Preparation
 from mods.resolving import Draft, Resolver, World, loaded
@@ -17,6 +18,8 @@ from mods.restoring import Restoring
 from mods.wishes import Target, Wish
 
 _Action = Step.Action
+#: Mods that a sentence names.
+_NAMED = 5
 
 
 class Drafter(Restoring):
@@ -133,12 +136,9 @@ class Drafter(Restoring):
     # Update
 
     def _update_all(self, wish: Wish) -> None:
+        self._say_what_is_unknown(wish)
         if not wish.targets:
             keys = list(dict.fromkeys(row.modid_key for row in self.world.rows if row.modid_key and _may_change(row)))
-            if not self.world.game_version:
-                self.warnings.append(
-                    _("The server's game version isn't known, so nothing is recommended. Set it on the server's page.")
-                )
             for key in keys:
                 self._update(key, Target(modid=key), asked_by_name=False)
             return
@@ -146,6 +146,25 @@ class Drafter(Restoring):
         self.candidates.load(key for target, key in named if target.version)
         for target, key in {key: (target, key) for target, key in named}.values():
             self._update(key, target, asked_by_name=True)
+
+    def _say_what_is_unknown(self, wish: Wish) -> None:
+        """Of what is to be updated to whatever is recommended: what keeps us from knowing that."""
+        named = {self._key_of(target) for target in wish.targets if not target.version}
+        rows = [row for row in self.world.rows if row.modid_key and (row.modid_key in named or not wish.targets)]
+        if rows and not self.world.game_version:
+            self.unknown.append(
+                _("The server's game version isn't known, so nothing is recommended. Set it on the server's page.")
+            )
+        unasked = [row for row in rows if row.lookup is None or row.lookup.state == Lookup.State.UNKNOWN]
+        if unasked:
+            words = ngettext(
+                "The mod database wasn't asked about %(count)d mod yet (%(names)s). Check for updates first.",
+                "The mod database wasn't asked about %(count)d mods yet (%(names)s). Check for updates first.",
+                len(unasked),
+            )
+            names = ", ".join(str(row) for row in unasked[:_NAMED]) + (", …" if len(unasked) > _NAMED else "")
+            said = words % {"count": len(unasked), "names": names}
+            (self.unknown if len(unasked) == len(rows) else self.warnings).append(said)
 
     def _update(self, key: str, target: Target, *, asked_by_name: bool) -> None:
         rows = self.world.of(key)
@@ -168,8 +187,10 @@ class Drafter(Restoring):
         elif (
             release is None or (not target.version and not row.outdated) or versions.same(release.version, row.version)
         ):
-            if not self._remove_older(rows) and asked_by_name:
-                self.left_alone.append(_("%s is up to date.") % row)
+            if not self._remove_older(rows) and asked_by_name and self.world.game_version:
+                said = wording.nothing_recommended(row)
+                said = f"{row}: {said}" if said else _("%s is up to date.") % row
+                self.left_alone.append(f"{said} {wording.newer_reason(row)}".strip())
         else:
             self._replace(row, release, self._why_update(row, release))
 

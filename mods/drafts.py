@@ -28,6 +28,8 @@ class Drafts:
         self.wish = wish
         self.left_alone: list[str] = []
         self.warnings: list[str] = []
+        #: Why a plan without steps doesn't mean that all is well; beside steps, a warning.
+        self.unknown: list[str] = []
         self.offers: list[plans.Offer] = []
         self._may_ask = True
 

@@ -54,7 +54,7 @@ def make(operation: Operation, report: Report | None = None, stop: threading.Eve
         return _conclude(operation, Operation.State.PLANNED, "", plan)
     if plan.obstacles:
         return _conclude(operation, Operation.State.FAILED, " ".join(plan.obstacles), plan)
-    words = " ".join(plan.left_alone) or _all_well(operation)
+    words = " ".join((*(plan.left_alone or (_all_well(operation),)), *plan.warnings))
     return _conclude(operation, Operation.State.DONE, _("Nothing to do. %s") % words, plan)
 
 
@@ -117,8 +117,8 @@ def _plan(server: GameServer, wish: wishes.Wish, report: Report | None, stop: th
         steps=steps,
         unmet=tuple(dict.fromkeys(resolver.unmet)),
         # Where others go on, it is left alone; where nothing of it can be had, that is no "nothing to do".
-        obstacles=tuple(_obstacles(steps) if steps else lost),
-        warnings=(*drafter.warnings, *_warnings(steps, world)),
+        obstacles=tuple(_obstacles(steps) if steps else (*drafter.unknown, *lost)),
+        warnings=(*drafter.warnings, *(drafter.unknown if steps else ()), *_warnings(steps, world)),
         left_alone=(*drafter.left_alone, *(lost if steps else ())),
         lost=tuple(lost),
         offers=tuple(dict.fromkeys(drafter.offers)),
@@ -136,13 +136,13 @@ def _folders(step: PlannedStep) -> set[str]:
 def _rows(server: GameServer) -> list[InstalledMod]:
     """With what planning needs of each, and without the long texts; one query."""
     return list(
-        InstalledMod.objects.filter(server=server)
-        .select_related("recommended_release__mod", "back_to_release__mod", "release")
+        server.installed_mods
+        .select_related("recommended_release__mod", "back_to_release__mod", "release", "lookup")
         .only(
             "server", "folder", "file_name", "kind", "enabled", "disabled_by_config", "modid", "modid_key", "name",
             "version", "dependencies", "size", "sha256", "outdated", "retracted", "retraction_reason", "compatibility",
-            "recommended", "newer_why", "release__version", "release__file_id", "release__sha256",
-            "release__retracted", "release__gone_since", "release__mod",
+            "recommended", "newer", "newer_why", "lookup__state", "release__version", "release__file_id",
+            "release__sha256", "release__retracted", "release__gone_since", "release__mod",
             *(f"recommended_release__{name}" for name in PLANNED_FIELDS),
             *(f"back_to_release__{name}" for name in PLANNED_FIELDS),
         )

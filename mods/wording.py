@@ -109,3 +109,19 @@ def newer_reason(row: InstalledMod) -> str:
         NewerWhy.NOT_CHOSEN: _("%(newer)s exists; the mod database recommends %(recommended)s."),
     }
     return texts[NewerWhy(row.newer_why)] % words if row.newer else ""
+
+
+def nothing_recommended(row: InstalledMod) -> str:
+    """Why nothing is recommended for it, as a sentence; "" if something is, be it what is installed."""
+    lookup = row.lookup
+    if row.recommended:
+        return ""
+    if lookup is None:
+        return _("Without a mod id it can't be looked up in the mod database.")
+    if lookup.state == Lookup.State.ABSENT:
+        return _("It isn't in the mod database, so nothing newer can be known.")
+    if lookup.state == Lookup.State.UNKNOWN:
+        return _("The mod database wasn't asked about it yet.")
+    if not row.server.game_version:
+        return _("The server's game version isn't known.")
+    return _("No stable release names %s or an earlier patch of it.") % row.server.game_version

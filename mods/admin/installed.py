@@ -217,6 +217,7 @@ class InstalledModAdmin(ReadOnlyAdmin[InstalledMod]):
             "compatibility_reason": wording.compatibility_reason(obj),
             "recommendation_reason": wording.recommendation_reason(obj),
             "newer_reason": wording.newer_reason(obj),
+            "nothing_recommended": wording.nothing_recommended(obj),
             "dependencies": mod_page.dependencies(obj),
             "releases": list(mod_page.shown_releases(obj, carrying)),
             "other_modids": sorted(
