@@ -16,6 +16,7 @@ from events import links, reading
 from events.keeping import MAX_EVENTS
 from events.kinds import ICONS, TONES, Kind
 from events.models import Event
+from vsadmin.lib import optional
 from vsadmin.lib.modeladmin import ReadOnlyAdmin
 
 _PERIODS = {
@@ -87,7 +88,8 @@ class EventAdmin(ReadOnlyAdmin[Event]):
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         if self.has_view_permission(request) and request.method == "GET":
             request.seen_up_to = reading.seen_up_to(request.user)  # type: ignore[attr-defined]  # ours
-            reading.mark_read(request.user)
+            with optional.write():
+                reading.mark_read(request.user)
         return super().changelist_view(request, {"most": MAX_EVENTS, **(extra_context or {})})
 
     def get_changelist_instance(self, request: HttpRequest) -> ChangeList:

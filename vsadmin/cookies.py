@@ -4,22 +4,44 @@ A session's key shows by itself that it was made here: the web server lets those
 may, and has to know before it has read what they send.
 """
 
+from contextlib import AbstractContextManager, nullcontext
+
 from django.conf import settings
 from django.contrib.messages.storage.base import BaseStorage
 from django.contrib.messages.storage.cookie import CookieStorage
 from django.contrib.messages.storage.fallback import FallbackStorage
 from django.contrib.messages.storage.session import SessionStorage
+from django.contrib.sessions import middleware
 from django.contrib.sessions.backends import db
 from django.contrib.sessions.backends.base import VALID_KEY_CHARS
-from django.http import parse_cookie
+from django.http import HttpRequest, parse_cookie
 from django.utils.crypto import constant_time_compare, get_random_string, salted_hmac
+
+from vsadmin.lib import optional
 
 #: Letters and digits of a session's key: by chance (103 bits), and from those and the secret key (80 bits).
 _CHANCE, _PROOF = 20, 20
 
 
 class SessionStore(db.SessionStore):
-    """Django's, with keys that nobody else can make."""
+    """Django's, with keys that nobody else can make.
+
+    Somebody who only looks is served also where the session can't be written: what counts no more (the password was
+    changed) is compared at each request.
+    """
+
+    only_looks = False
+
+    def save(self, must_create: bool = False) -> None:
+        with self._writing():
+            super().save(must_create)
+
+    def delete(self, session_key: str | None = None) -> None:
+        with self._writing():
+            super().delete(session_key)
+
+    def _writing(self) -> AbstractContextManager[None]:
+        return optional.write() if self.only_looks else nullcontext()
 
     def _get_new_session_key(self) -> str:
         while True:
@@ -29,6 +51,14 @@ class SessionStore(db.SessionStore):
 
     def _validate_session_key(self, key: str) -> bool:
         return is_ours(key)
+
+
+class SessionMiddleware(middleware.SessionMiddleware):
+    """Django's, whose sessions know what they are opened for."""
+
+    def process_request(self, request: HttpRequest) -> None:
+        super().process_request(request)
+        request.session.only_looks = request.method in ("GET", "HEAD", "OPTIONS")  # type: ignore[attr-defined]  # ours
 
 
 def _proof(chance: str) -> str:

@@ -21,7 +21,7 @@ from mods.admin.cells import side_words
 from mods.fits import Fit
 from mods.models import GameServer, InstalledMod, Mod, Operation, Release
 from mods.wishes import Target, Wish
-from vsadmin.lib import html
+from vsadmin.lib import html, optional
 from vsadmin.lib.jobs.models import JobRun
 from vsadmin.lib.jobs.runner import enqueue
 
@@ -156,8 +156,10 @@ def _fetch_if_wanting(request: HttpRequest, mod: Mod) -> bool:
         return True
     if request.method != "GET" or not catalogue.wants_details(mod):
         return False
-    enqueue(tasks.DETAILS, user=request.user, mod=mod.pk)
-    return True
+    with optional.write():
+        enqueue(tasks.DETAILS, user=request.user, mod=mod.pk)
+        return True
+    return False  # it couldn't be written down, so nobody was asked
 
 
 def _here(rows: Iterable[InstalledMod]) -> list[Here]:
