@@ -1,31 +1,22 @@
-"""What the mod database says, as dataclasses. All of it is hostile until it has been through here.
+"""What the mod database says, as dataclasses. What the fields are made of, `moddb_fields` says.
 
-Texts have no control characters, NULs or lone surrogates and are capped; numbers fit 64 bits; addresses are
-http(s); times are aware UTC. What is missing, null or of the wrong type becomes empty; an entry without its
-own id is left out and never spoils the others. What is said to be HTML is as its authors wrote it: sanitise it
-where it is shown.
+A field that is missing or of the wrong type is empty and named in `unsaid`: what was known of it stays. An entry
+without its own id is left out and never spoils the others. What is said to be HTML is as its authors wrote it: sanitise
+it where it is shown.
 """
 
-import json
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
-from html import unescape
-from typing import Any, TypeVar
+from datetime import datetime
+from typing import Any
 
-import nh3
+from mods.moddb_fields import NAME_LENGTH, URL_LENGTH, Fields, clean_id, clean_int, clean_line, exact, tag, words_of
 
-MAX_INT = 2**63 - 1
-NAME_LENGTH = 100  # characters of a modid, version, author, tag or game version
-LINE_LENGTH = 500  # characters of a name, summary or file name
-URL_LENGTH = 2000
-HTML_BYTES = 64 * 1024
 MAX_RELEASES = 5000  # of one mod
-MAX_MODS = 500_000
-MAX_ITEMS = 2000  # tags or game versions of one thing
+MAX_MODS = 100_000
+MAX_GAME_VERSIONS = 5000
 
-_SIDES = {"both": "both", "universal": "both", "client": "client", "server": "server"}
 NO_GAME_VERSION = "0.0.0"  # how the mod database writes "no game versions given"
 
 # install-information's errorCode
@@ -33,17 +24,8 @@ NOT_FOUND = 4041
 RETRACTED = 4101
 RETRACTED_BY_MODERATOR = frozenset({4032, 4102})
 
-T = TypeVar("T")
-
-_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufffe\uffff]")
-_SURROGATE = re.compile("[\ud800-\udfff]")
-_BIDI = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")  # would show a name in another order
-_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[ T][0-9]{2}:[0-9]{2}:[0-9]{2}")
+_NOTHING: frozenset[str] = frozenset()
 _DOWNLOAD = re.compile(r"/download/([0-9]{1,18})(?:[/?]|$)")
-
-
-class BadJson(ValueError):
-    """An answer that isn't JSON; the message says what it is, in plain words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,13 +45,15 @@ class ReleaseInfo:
     created: datetime | None
     changelog: str
     downloads: int
+    unsaid: frozenset[str] = _NOTHING
 
 
 @dataclass(frozen=True, slots=True)
 class ModDetails:
     """All that /api/mod says of a mod. `description` is HTML; `summary` is "": only /api/mods tells it.
 
-    `releases` in the database's order, which is by date of creation; retracted ones are missing from it.
+    `releases` in the database's order, which is by date of creation; retracted ones are missing from it. `unread`:
+    numbers of further ones in it that can't be understood. `is_complete`: these are all that there are.
     """
 
     mod_id: int
@@ -95,6 +79,14 @@ class ModDetails:
     created: datetime | None
     last_released: datetime | None
     releases: tuple[ReleaseInfo, ...]
+    unread: frozenset[int] = frozenset()
+    is_complete: bool = True
+    unsaid: frozenset[str] = _NOTHING
+
+    @property
+    def listed(self) -> set[int]:
+        """The numbers of all releases that the answer has, understood or not."""
+        return {release.release_id for release in self.releases} | self.unread
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +109,7 @@ class ModSummary:
     comments: int
     trending: int
     last_released: datetime | None
+    unsaid: frozenset[str] = _NOTHING
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +119,8 @@ class InstallInfo:
     `recommended`: highest stable version listing exactly the game version asked for, when higher than the
     installed one; "" otherwise. With a mod of several modids it can be another one's version.
     `file_id`: of the version asked for, or of the recommended one where none was. `error_code`: the API's, 4041 = not
-    found, None = fine.
+    found, None = fine. `is_offered`: the database gives out its file, so it isn't retracted; where it is neither
+    offered nor retracted, nothing is said of it.
     """
 
     modid: str
@@ -136,205 +130,150 @@ class InstallInfo:
     retracted_by_moderator: bool
     error_code: int | None
     file_id: int | None
-
-
-def load_json(body: bytes) -> Any:
-    """The JSON in a body, leniently: bad UTF-8 is replaced, absurd numbers are None. Raises BadJson."""
-    text = body.decode("utf-8", "replace").removeprefix("\ufeff").strip()
-    if not text:
-        raise BadJson("an empty answer")
-    try:
-        return json.loads(text, parse_int=_json_int, parse_constant=lambda _name: None)
-    except RecursionError as error:
-        raise BadJson("an answer nested without end") from error
-    except ValueError as error:
-        if text.startswith("<"):
-            raise BadJson("a web page instead of data") from error
-        raise BadJson("data that is damaged or cut off") from error
-
-
-def _json_int(digits: str) -> int | None:
-    # Python itself refuses to read thousands of digits, which would spoil the whole answer
-    return int(digits) if len(digits) <= 20 else None
-
-
-def clean_line(value: object, limit: int = LINE_LENGTH) -> str:
-    """A text for one line, at most `limit` characters; "" for anything but a text."""
-    if not isinstance(value, str):
-        return ""
-    if value.isascii() and value.isprintable():
-        return value.strip()[:limit]
-    text = _BIDI.sub("", _CONTROL.sub("", _SURROGATE.sub("\ufffd", value[: limit * 10])))
-    return " ".join(text.split())[:limit].rstrip()
-
-
-def clean_html(value: object) -> str:
-    """A text of many lines, at most HTML_BYTES in UTF-8; still as hostile as HTML from strangers is."""
-    if not isinstance(value, str):
-        return ""
-    text = _CONTROL.sub("", _SURROGATE.sub("\ufffd", value[:HTML_BYTES]))
-    return text.encode()[:HTML_BYTES].decode("utf-8", "ignore")
-
-
-def _text(html: str) -> str:
-    """The words of some HTML, on one line."""
-    return clean_line(unescape(nh3.clean(html, tags=set())), HTML_BYTES)
-
-
-def _exact(value: object) -> str:
-    """A modid or version, or "" when it isn't fit to be one; never a changed one: it would name another."""
-    text = clean_line(value, NAME_LENGTH)
-    return text if text == value else ""
-
-
-def _int(value: object) -> int | None:
-    if isinstance(value, str) and len(value) <= 19 and value.isascii() and value.isdigit():
-        value = int(value)
-    if not isinstance(value, int) or isinstance(value, bool) or not -MAX_INT <= value <= MAX_INT:
-        return None
-    return value
-
-
-def _id(value: object) -> int | None:
-    number = _int(value)
-    return number if number is not None and number > 0 else None
-
-
-def _count(value: object) -> int:
-    return max(_int(value) or 0, 0)
-
-
-def _date(value: object) -> datetime | None:
-    """`YYYY-MM-DD HH:MM:SS`, which the mod database means as UTC."""
-    if not isinstance(value, str) or not _DATE.fullmatch(value):
-        return None
-    try:
-        date = datetime.fromisoformat(value).replace(tzinfo=UTC)
-    except ValueError:
-        return None
-    return date if 1970 <= date.year < 2200 else None
-
-
-def _url(value: object) -> str:
-    text = value.strip() if isinstance(value, str) else ""
-    if len(text) > URL_LENGTH or not text.lower().startswith(("http://", "https://")):
-        return ""
-    return clean_line(text, URL_LENGTH)
-
-
-def _side(value: object) -> str:
-    return _SIDES.get(value.lower(), "") if isinstance(value, str) else ""
-
-
-def _names(value: object, clean: Callable[[object], str]) -> tuple[str, ...]:
-    """The texts of a list, each once, without the empty ones."""
-    if not isinstance(value, list):
-        return ()
-    return tuple(dict.fromkeys(name for item in value[:MAX_ITEMS] if (name := clean(item))))
-
-
-def _tag(value: object) -> str:
-    return clean_line(value, NAME_LENGTH)
-
-
-def _each(items: object, parse: Callable[[Any], T | None], number: Callable[[T], int], limit: int) -> list[T]:
-    """What the items of a list are, those left out that are nothing; of two with one number the first."""
-    found: dict[int, T] = {}
-    for item in items[:limit] if isinstance(items, list) else ():
-        parsed = parse(item)
-        if parsed is not None:
-            found.setdefault(number(parsed), parsed)
-    return list(found.values())
+    is_offered: bool = False
+    unsaid: frozenset[str] = _NOTHING
 
 
 def parse_release(data: object) -> ReleaseInfo | None:
     """One of releases[] or updates{}; None: no usable id or version."""
     if not isinstance(data, Mapping):
         return None
-    release_id, version = _id(data.get("releaseid")), _exact(data.get("modversion"))
+    release_id, version = clean_id(data.get("releaseid")), exact(data.get("modversion"))
     modid = data.get("modidstr")
-    if release_id is None or not version or (modid and not _exact(modid)):
+    if release_id is None or not version or (modid and not exact(modid)):
         return None
-    file_id = _id(data.get("fileid"))
+    fields = Fields(data)
+    if not modid:  # tools have none; a release that has one doesn't lose it
+        fields.unsaid.add("modid")
+    file_id, file_name, file_url = _file(fields)
     return ReleaseInfo(
         release_id=release_id,
-        modid=_exact(modid),
+        modid=exact(modid),
         version=version,
         file_id=file_id,
-        file_name=clean_line(data.get("filename")),
-        file_url=_url(data.get("mainfile")) if file_id is not None else "",
-        game_versions=tuple(v for v in _names(data.get("tags"), _exact) if v != NO_GAME_VERSION),
-        created=_date(data.get("created")),
-        changelog=clean_html(data.get("changelog")),
-        downloads=_count(data.get("downloads")),
+        file_name=file_name,
+        file_url=file_url,
+        game_versions=tuple(v for v in fields.names("game_versions", "tags", exact) if v != NO_GAME_VERSION),
+        created=fields.date("created", "created"),
+        changelog=fields.html("changelog", "changelog", null=True),
+        downloads=fields.count("downloads", "downloads"),
+        unsaid=frozenset(fields.unsaid),
     )
+
+
+def _file(fields: Fields) -> tuple[int | None, str, str]:
+    """The number, name and address of a release's file. A missing file is said by all three together."""
+    file_id = fields.id("file_id", "fileid")
+    name, url = fields.line("file_name", "filename"), fields.url("file_url", "mainfile")
+    if file_id is not None:
+        if not url:
+            fields.unsaid.add("file_url")
+        return file_id, name, url
+    names = {"file_id", "file_name", "file_url"}
+    if "fileid" in fields.data and fields.data["fileid"] is None and fields.data.get("filename") == "":
+        fields.unsaid -= names
+    else:
+        fields.unsaid |= names
+    return None, name, ""
 
 
 def parse_details(data: object) -> ModDetails | None:
     """The `mod` of /api/mod; None: it isn't one."""
     if not isinstance(data, Mapping):
         return None
-    mod_id = _id(data.get("modid"))
+    mod_id = clean_id(data.get("modid"))
     if mod_id is None:
         return None
-    releases = _each(data.get("releases"), parse_release, lambda release: release.release_id, MAX_RELEASES)
+    fields = Fields(data)
+    logo = "logofile" if data.get("logofile") or "logofilename" not in data else "logofilename"
+    releases, unread, is_complete = _releases(data.get("releases"))
     return ModDetails(
         mod_id=mod_id,
-        asset_id=_id(data.get("assetid")),
-        name=clean_line(data.get("name")),
-        author=clean_line(data.get("author"), NAME_LENGTH),
+        asset_id=fields.id("asset_id", "assetid"),
+        name=fields.line("name", "name"),
+        author=fields.line("author", "author", NAME_LENGTH),
         summary=clean_line(data.get("summary")),
-        description=clean_html(data.get("text")),
-        side=_side(data.get("side")),
-        type=clean_line(data.get("type"), NAME_LENGTH),
-        alias=clean_line(data.get("urlalias"), NAME_LENGTH),
-        logo_url=_url(data.get("logofile")) or _url(data.get("logofilename")),
-        homepage_url=_url(data.get("homepageurl")),
-        source_url=_url(data.get("sourcecodeurl")),
-        issues_url=_url(data.get("issuetrackerurl")),
-        wiki_url=_url(data.get("wikiurl")),
-        video_url=_url(data.get("trailervideourl")),
-        tags=_names(data.get("tags"), _tag),
-        downloads=_count(data.get("downloads")),
-        follows=_count(data.get("follows")),
-        comments=_count(data.get("comments")),
-        trending=_count(data.get("trendingpoints")),
-        created=_date(data.get("created")),
-        last_released=_date(data.get("lastreleased")),
-        releases=tuple(releases),
+        description=fields.html("description", "text"),
+        side=fields.side("side", "side"),
+        type=fields.line("type", "type", NAME_LENGTH),
+        alias=fields.line("alias", "urlalias", NAME_LENGTH, empty=True, null=True),
+        logo_url=fields.url("logo_url", logo, null=True),
+        homepage_url=fields.url("homepage_url", "homepageurl"),
+        source_url=fields.url("source_url", "sourcecodeurl"),
+        issues_url=fields.url("issues_url", "issuetrackerurl"),
+        wiki_url=fields.url("wiki_url", "wikiurl"),
+        video_url=fields.url("video_url", "trailervideourl"),
+        tags=fields.names("tags", "tags", tag),
+        downloads=fields.count("downloads", "downloads"),
+        follows=fields.count("follows", "follows"),
+        comments=fields.count("comments", "comments"),
+        trending=fields.count("trending", "trendingpoints"),
+        created=fields.date("created", "created"),
+        last_released=fields.date("last_released", "lastreleased", null=True),
+        releases=releases,
+        unread=unread,
+        is_complete=is_complete,
+        unsaid=frozenset(fields.unsaid),
     )
+
+
+def _releases(items: object) -> tuple[tuple[ReleaseInfo, ...], frozenset[int], bool]:
+    """What is understood, the numbers of the others, and whether these are all; of two with one number the first."""
+    if not isinstance(items, list):
+        return (), frozenset(), False
+    found: dict[int, ReleaseInfo] = {}
+    unread: set[int] = set()
+    is_complete = len(items) <= MAX_RELEASES
+    for item in items[:MAX_RELEASES]:
+        release = parse_release(item)
+        if release is not None:
+            found.setdefault(release.release_id, release)
+            continue
+        number = clean_id(item.get("releaseid")) if isinstance(item, Mapping) else None
+        if number is None:
+            is_complete = False
+        else:
+            unread.add(number)
+    return tuple(found.values()), frozenset(unread - found.keys()), is_complete
 
 
 def parse_summary(data: object) -> ModSummary | None:
     """One of /api/mods; None: no usable id."""
     if not isinstance(data, Mapping):
         return None
-    mod_id = _id(data.get("modid"))
+    mod_id = clean_id(data.get("modid"))
     if mod_id is None:
         return None
+    fields = Fields(data)
     return ModSummary(
         mod_id=mod_id,
-        asset_id=_id(data.get("assetid")),
-        name=clean_line(data.get("name")),
-        summary=clean_line(data.get("summary")),
-        author=clean_line(data.get("author"), NAME_LENGTH),
-        alias=clean_line(data.get("urlalias"), NAME_LENGTH),
-        side=_side(data.get("side")),
-        type=clean_line(data.get("type"), NAME_LENGTH),
-        logo_url=_url(data.get("logo")),
-        tags=_names(data.get("tags"), _tag),
-        modids=_names(data.get("modidstrs"), _exact),
-        downloads=_count(data.get("downloads")),
-        follows=_count(data.get("follows")),
-        comments=_count(data.get("comments")),
-        trending=_count(data.get("trendingpoints")),
-        last_released=_date(data.get("lastreleased")),
+        asset_id=fields.id("asset_id", "assetid"),
+        name=fields.line("name", "name"),
+        summary=fields.line("summary", "summary", empty=True),
+        author=fields.line("author", "author", NAME_LENGTH),
+        alias=fields.line("alias", "urlalias", NAME_LENGTH, empty=True, null=True),
+        side=fields.side("side", "side"),
+        type=fields.line("type", "type", NAME_LENGTH),
+        logo_url=fields.url("logo_url", "logo", null=True),
+        tags=fields.names("tags", "tags", tag),
+        modids=fields.names("modids", "modidstrs", exact),
+        downloads=fields.count("downloads", "downloads"),
+        follows=fields.count("follows", "follows"),
+        comments=fields.count("comments", "comments"),
+        trending=fields.count("trending", "trendingpoints"),
+        last_released=fields.date("last_released", "lastreleased", null=True),
+        unsaid=frozenset(fields.unsaid),
     )
 
 
-def parse_summaries(items: object) -> list[ModSummary]:
-    """All of /api/mods, each mod number once."""
-    return _each(items, parse_summary, lambda mod: mod.mod_id, MAX_MODS)
+def parse_summaries(items: Iterable[object]) -> Iterator[ModSummary]:
+    """All of /api/mods, one at a time, each mod number once."""
+    seen: set[int] = set()
+    for item in items:
+        found = parse_summary(item)
+        if found is not None and found.mod_id not in seen:
+            seen.add(found.mod_id)
+            yield found
 
 
 def parse_updates(updates: object, asked: Iterable[str]) -> dict[str, ReleaseInfo]:
@@ -350,7 +289,7 @@ def parse_updates(updates: object, asked: Iterable[str]) -> dict[str, ReleaseInf
         release = parse_release(item)
         if release is None:
             continue
-        modid = release.modid or _exact(key)
+        modid = release.modid or exact(key)
         if modid.lower() in wanted and (not isinstance(key, str) or key.lower() == modid.lower()):
             found.setdefault(modid.lower(), replace(release, modid=modid))
     return found
@@ -374,23 +313,32 @@ def parse_install_information(data: object, asked: Iterable[str]) -> dict[str, I
 
 
 def _install_info(modid: str, item: Mapping[str, object]) -> InstallInfo:
-    code = _int(item.get("errorCode"))
-    reason = _text(clean_html(item.get("retractionReason")))
-    url = item.get("fileUrl")
+    code = clean_int(item.get("errorCode"))
+    reason = words_of(item.get("retractionReason"))
+    url, recommended = item.get("fileUrl"), item.get("recommendedUpgrade")
     path = _DOWNLOAD.search(url[:URL_LENGTH]) if isinstance(url, str) else None
+    is_plain = item.get("errorCode") is None and item.get("retractionReason") in (None, "")
+    by_moderator = code in RETRACTED_BY_MODERATOR
+    retracted = bool(reason) or code == RETRACTED or by_moderator
+    unsaid = set()
+    if recommended is not None and not exact(recommended):
+        unsaid.add("recommended")
+    if retracted and not isinstance(item.get("retractionReason"), str):
+        unsaid.add("retraction_reason")
     return InstallInfo(
         modid=clean_line(modid, NAME_LENGTH),
-        recommended=_exact(item.get("recommendedUpgrade")),
+        recommended=exact(recommended),
         retraction_reason=reason,
-        retracted=bool(reason) or code == RETRACTED or code in RETRACTED_BY_MODERATOR,
-        retracted_by_moderator=code in RETRACTED_BY_MODERATOR,
+        retracted=retracted,
+        retracted_by_moderator=by_moderator,
         error_code=code,
-        file_id=_id(path.group(1)) if path else None,
+        file_id=clean_id(path.group(1)) if path else None,
+        is_offered=isinstance(url, str) and is_plain,
+        unsaid=frozenset(unsaid),
     )
 
 
-def parse_game_versions(items: object) -> list[str]:
+def parse_game_versions(items: list[Any]) -> list[str]:
     """The names in /api/gameversions, in the database's ascending order."""
-    if not isinstance(items, list):
-        return []
-    return list(_names([item.get("name") for item in items if isinstance(item, Mapping)], _exact))
+    named = (exact(item.get("name")) for item in items[:MAX_GAME_VERSIONS] if isinstance(item, Mapping))
+    return [name for name in dict.fromkeys(named) if name]

@@ -26,8 +26,8 @@ def db() -> Iterator[ModDatabase]:
         yield made
 
 
-def client(db: ModDatabase, deadline: float = 10.0, max_bytes: int = 10**6) -> ModDB:
-    return ModDB(db.url, deadline=deadline, max_bytes=max_bytes, retries=0)
+def client(db: ModDatabase, deadline: float = 10.0) -> ModDB:
+    return ModDB(db.url, deadline=deadline, retries=0)
 
 
 def fetch(db: ModDatabase, release: DemoRelease) -> bytes:
@@ -119,7 +119,7 @@ def test_stop_ends_failures_and_idle_connections_alike(kind: str) -> None:
     with requests.Session() as idle:
         idle.get(url + "/api/mods", timeout=10)
         with pytest.raises(BadAnswer if kind in ("endless", "flood") else Unreachable):
-            ModDB(url, deadline=SHORT, max_bytes=10**12, retries=0).mod("demomod0001")
+            ModDB(url, deadline=SHORT, retries=0).mod("demomod0001")
         db.stop()
     names = [thread.name for thread in set(threading.enumerate()) - before]
     assert not [name for name in names if "process_request" in name or "demo-moddb" in name]

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from mods.moddb_answers import (
-    HTML_BYTES,
-    BadJson,
-    load_json,
+    MAX_RELEASES,
+    ModDetails,
+    ReleaseInfo,
     parse_details,
     parse_game_versions,
     parse_install_information,
@@ -17,6 +17,8 @@ from mods.moddb_answers import (
     parse_summaries,
     parse_updates,
 )
+from mods.moddb_fields import HTML_BYTES
+from mods.moddb_json import BadJson, load
 
 
 def release(**changes: Any) -> dict[str, Any]:
@@ -35,7 +37,145 @@ def release(**changes: Any) -> dict[str, Any]:
 
 
 def details(**changes: Any) -> dict[str, Any]:
-    return {"modid": 1, "assetid": 2, "name": "A", "releases": [release()]} | changes
+    return {
+        "modid": 1,
+        "assetid": 2,
+        "name": "A",
+        "text": "",
+        "author": "Ann",
+        "urlalias": None,
+        "logofilename": None,
+        "logofile": None,
+        "homepageurl": "",
+        "sourcecodeurl": "",
+        "trailervideourl": "",
+        "issuetrackerurl": "",
+        "wikiurl": "",
+        "downloads": 1,
+        "follows": 1,
+        "comments": 1,
+        "trendingpoints": 1,
+        "side": "both",
+        "type": "mod",
+        "created": "2025-01-02 03:04:05",
+        "lastreleased": None,
+        "tags": [""],
+        "releases": [release()],
+    } | changes
+
+
+def summary(**changes: Any) -> dict[str, Any]:
+    left_out = ("text", "releases", "created", "logofile", "logofilename")
+    common = {key: value for key, value in details().items() if key not in left_out and not key.endswith("url")}
+    return common | {"summary": "", "modidstrs": ["a"], "urlalias": None, "logo": None} | changes
+
+
+#: Of each field the name it is stored by, and a value of the wrong type.
+RELEASE_FIELDS: dict[str, tuple[str, object]] = {
+    "filename": ("file_name", 3), "mainfile": ("file_url", 3), "tags": ("game_versions", "1.21.0"),
+    "modidstr": ("modid", None), "created": ("created", 1786317371), "changelog": ("changelog", ["<p>"]),
+    "downloads": ("downloads", "many"),
+}  # fmt: skip
+MOD_FIELDS: dict[str, tuple[str, object]] = {
+    "assetid": ("asset_id", "x"), "name": ("name", None), "text": ("description", None), "author": ("author", ""),
+    "urlalias": ("alias", 3), "logofile": ("logo_url", 3), "homepageurl": ("homepage_url", None),
+    "sourcecodeurl": ("source_url", []), "trailervideourl": ("video_url", 1), "issuetrackerurl": ("issues_url", {}),
+    "wikiurl": ("wiki_url", False), "downloads": ("downloads", -1), "follows": ("follows", None),
+    "comments": ("comments", 1.5), "trendingpoints": ("trending", True), "side": ("side", "evil"),
+    "type": ("type", None), "created": ("created", None), "lastreleased": ("last_released", 5), "tags": ("tags", None),
+}  # fmt: skip
+LISTED_FIELDS = {key: both for key, both in MOD_FIELDS.items() if key in summary()} | {
+    "summary": ("summary", None), "modidstrs": ("modids", None), "logo": ("logo_url", 3),
+}  # fmt: skip
+
+
+def read_release(data: dict[str, Any]) -> ReleaseInfo:
+    found = parse_release(data)
+    assert found is not None
+    return found
+
+
+def read_details(data: dict[str, Any]) -> ModDetails:
+    found = parse_details(data)
+    assert found is not None
+    return found
+
+
+def without(data: dict[str, Any], *keys: str) -> dict[str, Any]:
+    return {key: value for key, value in data.items() if key not in keys}
+
+
+@pytest.mark.parametrize("key", RELEASE_FIELDS)
+def test_what_an_answer_does_not_say_of_a_release_is_named(key: str) -> None:
+    name, wrong = RELEASE_FIELDS[key]
+    assert read_release(release()).unsaid == set()
+    assert read_release(without(release(), key)).unsaid == {name}
+    assert read_release(release(**{key: wrong})).unsaid == {name}
+
+
+@pytest.mark.parametrize("key", MOD_FIELDS)
+def test_what_an_answer_does_not_say_of_a_mod_is_named(key: str) -> None:
+    name, wrong = MOD_FIELDS[key]
+    assert read_details(details()).unsaid == set()
+    assert read_details(without(details(), key, "logofilename")).unsaid - {"logo_url"} == {name} - {"logo_url"}
+    assert name in read_details(without(details(), key, "logofilename")).unsaid
+    assert read_details(details(**{key: wrong})).unsaid == {name}
+
+
+@pytest.mark.parametrize("key", LISTED_FIELDS)
+def test_what_the_list_does_not_say_of_a_mod_is_named(key: str) -> None:
+    name, wrong = LISTED_FIELDS[key]
+    assert next(parse_summaries([summary()])).unsaid == set()
+    assert next(parse_summaries([without(summary(), key)])).unsaid == {name}
+    assert next(parse_summaries([summary(**{key: wrong})])).unsaid == {name}
+
+
+def test_none_and_empty_are_words_where_the_mod_database_uses_them() -> None:
+    said = {"side": None, "urlalias": "", "logofile": None, "homepageurl": "no address", "text": "", "tags": [None]}
+    assert read_details(details(**said)).unsaid == set()
+    assert read_release(release(changelog=None, tags=["0.0.0"])).unsaid == set()
+
+
+FILE = {"file_id", "file_name", "file_url"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "unsaid"),
+    [
+        ({"fileid": None, "filename": "", "mainfile": ""}, set()),
+        ({"fileid": None}, FILE),
+        ({"fileid": "x"}, FILE),
+        ({"fileid": "x", "filename": "", "mainfile": ""}, FILE),
+        ({"fileid": 0, "filename": ""}, FILE),
+    ],
+)
+def test_a_file_is_missing_only_where_all_that_names_it_says_so(changes: dict[str, Any], unsaid: set[str]) -> None:
+    assert read_release(release(**changes)).unsaid == unsaid
+    assert read_release(without(release(), "fileid")).unsaid == FILE
+
+
+@pytest.mark.parametrize(
+    ("releases", "unread", "is_complete"),
+    [
+        ([release()], set(), True),
+        ([], set(), True),
+        ([release(), release(releaseid=8, modversion=None)], {8}, True),
+        ([release(), release(releaseid=None)], set(), False),
+        ([release(), 5], set(), False),
+        (None, set(), False),
+        ({}, set(), False),
+    ],
+)
+def test_whether_a_mods_releases_are_all_there(releases: object, unread: set[int], is_complete: bool) -> None:
+    mod = read_details(details(releases=releases))
+    assert (set(mod.unread), mod.is_complete) == (unread, is_complete)
+    assert not read_details(without(details(), "releases")).is_complete
+
+
+def test_more_releases_than_are_read_are_not_all_of_them() -> None:
+    many = [release(releaseid=number) for number in range(1, MAX_RELEASES + 1)]
+    assert read_details(details(releases=many)).is_complete
+    assert not read_details(details(releases=[*many, release(releaseid=9999)])).is_complete
 
 
 def test_a_release_is_read_whole() -> None:
@@ -90,6 +230,7 @@ def test_a_release_that_can_not_be_named_is_left_out_and_spoils_nothing(changes:
     mod = parse_details(details(releases=[release(**changes), release(releaseid=99), None, 5, "x", []]))
     assert mod is not None
     assert [found.release_id for found in mod.releases] == [99]
+    assert not mod.is_complete, "nobody can say what the others are"
 
 
 @pytest.mark.parametrize(
@@ -231,6 +372,37 @@ def test_install_information_is_read() -> None:
     assert found["bad"].retraction_reason == "Corrupts & eats", "words, not HTML"
     assert (found["worse"].retracted, found["worse"].retracted_by_moderator) == (True, True)
     assert (found["nofile"].file_id, found["nofile"].retracted) == (None, False)
+    assert {key for key, info in found.items() if info.is_offered} == {"good", "nofile"}
+
+
+@pytest.mark.parametrize("code", [4102, 4032])
+def test_a_moderators_retraction_needs_no_reason(code: int) -> None:
+    info = parse_install_information({"a": {"errorCode": code}}, ["a"])["a"]
+    assert (info.retracted, info.retracted_by_moderator, info.retraction_reason) == (True, True, "")
+    assert info.unsaid == {"retraction_reason"}
+    author = parse_install_information({"a": {"errorCode": 4101, "retractionReason": ""}}, ["a"])["a"]
+    assert (author.retracted, author.retracted_by_moderator, set(author.unsaid)) == (True, False, set())
+
+
+@pytest.mark.parametrize(
+    "item",
+    [
+        {},
+        {"fileUrl": None},
+        {"fileUrl": "/download/5/x", "errorCode": "x"},
+        {"fileUrl": "/download/5/x", "retractionReason": 5},
+        {"errorCode": 4041},
+        {"errorCode": 4001},
+    ],
+)
+def test_what_says_nothing_of_a_version_is_no_word_that_it_is_offered(item: dict[str, Any]) -> None:
+    info = parse_install_information({"a": item}, ["a"])["a"]
+    assert (info.is_offered, info.retracted) == (False, False)
+
+
+def test_a_recommendation_of_the_wrong_type_is_none_at_all() -> None:
+    found = parse_install_information({"a": {"fileUrl": "/", "recommendedUpgrade": 2}, "b": {"fileUrl": "/"}}, "ab")
+    assert (set(found["a"].unsaid), set(found["b"].unsaid)) == ({"recommended"}, set())
 
 
 def test_asked_in_another_letter_case_the_true_entry_wins() -> None:
@@ -265,11 +437,11 @@ def test_game_versions_in_their_order() -> None:
 )
 def test_what_is_no_json_says_so(body: bytes, said: str) -> None:
     with pytest.raises(BadJson, match=said):
-        load_json(body)
+        load(body)
 
 
 def test_one_absurd_value_does_not_spoil_an_answer() -> None:
     body = b'\xef\xbb\xbf{"a": ' + b"9" * 10_000 + b', "b": NaN, "c": -Infinity, "d": "\xff", "e": 1e999}'
-    found = load_json(body)
+    found = load(body)
     assert (found["a"], found["b"], found["c"], found["d"]) == (None, None, None, "\ufffd")
     assert json.dumps(found["a"]) == "null"

@@ -11,6 +11,7 @@ import responses
 from mods.moddb import BadAnswer, BadRequest, Cancelled, ModDB, ModDBError, NotFound, Unreachable
 
 URL = "https://mods.example.com"
+MIB = 1024 * 1024
 EMPTY = {"statuscode": "200", "updates": []}
 HTML = "<!DOCTYPE html><p>Oops"
 
@@ -189,10 +190,14 @@ def test_stopped(ask: Ask) -> None:
 
 
 @responses.activate
-def test_an_answer_over_the_cap() -> None:
-    any_path(body=b"x" * 101)
-    with pytest.raises(BadAnswer):
-        moddb(max_bytes=100).mods()
+def test_an_answer_is_capped_by_what_it_can_honestly_need() -> None:
+    most = {"mod": 4 * MIB, "updates": 4 * MIB, "install_information": 4 * MIB, "game_versions": MIB, "mods": 32 * MIB}
+    for name, ask in ASKS.items():
+        for size, said in ((most[name], "damaged"), (most[name] + 1, "more than the")):
+            responses.reset()
+            any_path(body=b"x" * size)
+            with pytest.raises(BadAnswer, match=said):
+                ask(moddb())
 
 
 @responses.activate
@@ -200,7 +205,7 @@ def test_requests_and_bytes_are_counted_retries_too() -> None:
     responses.get(f"{URL}/api/mods", status=503)
     responses.get(f"{URL}/api/mods", body=b'{"statuscode":"200","mods":[]}')
     with moddb(retries=2, backoff=0) as db:
-        assert db.mods() == []
+        assert list(db.mods()) == []
         assert (db.requests, db.bytes) == (2, 30)
 
 

@@ -63,7 +63,7 @@ def check_storable(value: Any) -> None:
             check_storable(getattr(value, field.name))
     elif isinstance(value, dict):
         check_storable([*value.keys(), *value.values()])
-    elif isinstance(value, list | tuple):
+    elif isinstance(value, list | tuple | frozenset):
         for item in value:
             check_storable(item)
     elif isinstance(value, str):
@@ -76,11 +76,11 @@ def check_storable(value: Any) -> None:
         assert value.tzinfo is not None
 
 
-def check_all(answer: Answer) -> None:
-    """Every question, answered so: a storable result, or a ModDBError with a storable text."""
+def check_all(answer: Answer, *, refused: bool = False) -> None:
+    """Every question, answered so: a storable result, or a ModDBError with a storable text; only that if `refused`."""
     asks: list[Callable[[], object]] = [
         partial(DB.mod, "abc"),
-        DB.mods,
+        lambda: list(DB.mods()),
         DB.game_versions,
         partial(DB.updates, ["abc"]),
         partial(DB.install_information, [("abc", "1.0.0")], "1.21.0"),
@@ -88,7 +88,9 @@ def check_all(answer: Answer) -> None:
     with patch.object(Client, "get", return_value=answer):
         for ask in asks:
             try:
-                check_storable(ask())
+                found = ask()
+                assert not refused
+                check_storable(found)
             except ModDBError as error:
                 check_storable(error.text)
 
@@ -108,4 +110,4 @@ def test_any_json_is_read_or_refused(data: Any, status: int) -> None:
 @settings(max_examples=200, deadline=None, database=None)
 @given(st.binary(max_size=300))
 def test_any_bytes_are_refused(body: bytes) -> None:
-    check_all(Answer(200, {}, body, URL))
+    check_all(Answer(200, {}, body, URL), refused=True)

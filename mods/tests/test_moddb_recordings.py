@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 import responses
 
+from mods import moddb_json
 from mods.moddb import BadAnswer, BadRequest, ModDB, ModDBError, NotFound
-from mods.moddb_answers import load_json, parse_details, parse_summaries, parse_updates
+from mods.moddb_answers import parse_details, parse_summaries, parse_updates
 
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data" / "moddb"
 URL = "http://moddb.test"
@@ -132,7 +133,8 @@ def test_recorded_game_versions() -> None:
 def test_the_real_list_of_4852_mods_is_read_whole() -> None:
     body = (DATA / "api-mods-2025-12-29.json").read_bytes()
     raw = json.loads(body)["mods"]
-    found = parse_summaries(load_json(body)["mods"])
+    assert moddb_json.top_level(body, "mods", most=4852) == {"statuscode": "200", "mods": True}
+    found = list(parse_summaries(moddb_json.items(body, "mods")))
     assert len(found) == len(raw) == 4852
     assert [mod.mod_id for mod in found] == [item["modid"] for item in raw]
     assert [mod.modids for mod in found] == [tuple(filter(None, item["modidstrs"])) for item in raw]
@@ -147,5 +149,5 @@ def test_samples_seen_in_public() -> None:
     found = parse_updates({"carryon": release}, ["carryon"])["carryon"]
     assert (found.version, found.file_id, found.game_versions) == ("1.14.3", 113014, ("1.22.0", "1.22.1"))
     summary = json.loads((DATA / "sample-summary_untrimmed_name_empty_tag.json").read_bytes())
-    assert parse_summaries([summary])[0].name == "Hardcore Water Forked Forked"
+    assert next(parse_summaries([summary])).name == "Hardcore Water Forked Forked"
     assert parse_details(None) is None

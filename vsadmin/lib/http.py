@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from typing import Any, Self, TypeVar
+from typing import Any, Protocol, Self, TypeVar
 from urllib.parse import urljoin, urlsplit
 
 import requests
@@ -31,7 +31,8 @@ from vsadmin.lib.connections import (
 from vsadmin.lib.connections import HttpError as HttpError
 
 MAX_HOPS = 5
-MAX_RETRY_AFTER = 10  # seconds; what a server may make us wait between two tries
+MAX_PAUSE = 10  # seconds; what a server may make us wait between two tries
+MAX_RETRY_AFTER = 3600  # seconds; what a server may ask for
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 RETRY_STATUSES = frozenset({429, 500, 502, 503, 504})
 RETRY_KINDS = frozenset({"refused", "dns", "timeout", "broken"})
@@ -39,6 +40,16 @@ CHUNK = 256 * 1024  # bytes per read of a stream
 SMALL_CHUNK = 64 * 1024  # bytes per read where a body is inflated: a bomb grows it a thousandfold
 
 T = TypeVar("T")
+
+
+class Gate(Protocol):
+    """Asked before each try of a call, told of each that fails."""
+
+    def check(self) -> None:
+        """Raise HttpError if nothing may be sent."""
+
+    def failed(self, error: HttpError) -> None:
+        """A try failed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +130,8 @@ class Client:
 
     `allowed_origins`: all that may be asked, redirects included. `trusted_private_origins`: those of them
     that may be on a private or loopback address. `retries`: further tries after a failed connection, 429 or
-    5xx. `backoff`: urllib3's backoff factor, in seconds.
+    5xx. `backoff`: urllib3's backoff factor, in seconds. `gate`: lets tries pass, or doesn't. A server that wants to
+    be left alone for longer than MAX_PAUSE isn't asked again within a call.
 
     `requests` and `bytes` count everything sent (retries and redirects too) and every body byte received.
     """
@@ -134,8 +146,10 @@ class Client:
         retries: int = 2,
         backoff: float = 0.5,
         stop: threading.Event | None = None,
+        gate: Gate | None = None,
     ) -> None:
         self.stop = stop or threading.Event()
+        self._gate = gate
         self.requests = 0
         self.bytes = 0
         self._allowed = frozenset(origin(url) for url in allowed_origins)
@@ -210,9 +224,13 @@ class Client:
         """What `attempt` returns, tried again after a pause while its failure may pass and time is left."""
         retry = self._retry
         while True:
+            if self._gate is not None:
+                self._gate.check()
             try:
                 return attempt()
             except HttpError as error:
+                if self._gate is not None:
+                    self._gate.failed(error)
                 if error.kind not in RETRY_KINDS and error.status not in RETRY_STATUSES:
                     raise
                 try:
@@ -220,7 +238,7 @@ class Client:
                 except urllib3.exceptions.MaxRetryError:
                     raise error from None
                 pause = retry.get_backoff_time() if error.retry_after is None else error.retry_after
-                if pause >= call.remaining():
+                if pause > MAX_PAUSE or pause >= call.remaining():
                     raise
             self.stop.wait(pause)
 
