@@ -4,6 +4,7 @@ A decision is about the bytes that the person was shown: where others were refus
 """
 
 import logging
+from collections.abc import Collection
 
 from cache import eviction
 from cache.eviction import Evicted
@@ -54,6 +55,21 @@ def accept(known: KnownDigest, refused_sha256: str) -> Evicted:
         accepted_sha256=refused_sha256,
     )
     return gone
+
+
+def forget(keys: Collection[str]) -> None:
+    """Forget what was recorded under these keys in error, files included: the next download says what they are.
+
+    A file that can't be removed keeps its record. Raises OSError, DatabaseError, `locks.Busy`.
+    """
+    if not keys:
+        return
+    kept = CacheEntry.objects.filter(key__in=keys)
+    eviction.evict_selected(list(kept.values_list("pk", flat=True)))
+    wrong = KnownDigest.objects.filter(key__in=set(keys) - set(kept.values_list("key", flat=True)))
+    for known in wrong:
+        logs.event("cache_digest_forgotten", key=known.key, title=known.title, known_sha256=known.sha256)
+    wrong.delete()
 
 
 def _shown(known: KnownDigest, refused_sha256: str) -> KnownDigestQuerySet:

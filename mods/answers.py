@@ -5,14 +5,17 @@ Each function writes in short transactions, after the network is done with.
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice
 from typing import Any
 
 from django.db import transaction
 from django.db.models import Count, QuerySet
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
-from mods import fits, moddb, news, versions
+from mods import fits, moddb, news, release_rows, versions
 from mods.models import (
     CatalogueEntry,
     CatalogueTag,
@@ -29,34 +32,63 @@ _TEXTS = (
     "issues_url", "wiki_url", "video_url", "created", "last_released",
 )  # fmt: skip
 _COUNTS = ("downloads", "follows", "comments", "trending")
-_RELEASE_FACTS = ("modid", "version", "file_id", "file_name", "file_url", "created", "changelog")
 
 
-def store_details(lookup: Lookup, found: Sequence[moddb.ModDetails]) -> bool:
+@dataclass(frozen=True)
+class Stored:
+    """What came of storing an answer. `doubt`: why not all of it is believed, in plain words; "" if it is."""
+
+    changed: bool
+    doubt: str = ""
+
+
+def store_details(
+    lookup: Lookup,
+    found: Sequence[moddb.ModDetails],
+    *,
+    asked_at: datetime | None = None,
+    retracted: Collection[str] = (),
+) -> Stored:
     """Store the mods that claim the look-up's modid and link the one whose releases carry it.
 
-    Returns whether anything changed but counters. `found` has at least one.
+    `changed` doesn't count counters. `found` has at least one. `asked_at`: when this round of questions began; now, if
+    not given. `retracted`: installed versions of which it was said just now that they are retracted.
     """
     now = timezone.now()
     changed = False
     with transaction.atomic():
         stored = []
+        doubt = ""
         for details in found:
-            mod, differs = _store_mod(details, now)
+            mod, differs, odd = _store_mod(details, now, asked_at or now, {*lookup.retractions, *retracted})
             changed |= differs
-            stored.append((details, mod))
-        carrying = [(d, mod) for d, mod in stored if any(r.modid.lower() == lookup.key for r in d.releases)]
-        details, mod = (carrying or stored)[0]
-        also = [other.name for _, other in carrying[1:]]
+            doubt = doubt or odd
+            stored.append(mod)
+        offered: dict[int, list[Release]] = defaultdict(list)
+        rows = Release.objects.filter(mod__in=stored, modid_key=lookup.key, gone_since=None, retracted=False)
+        for release in rows.only("mod", "version", "file_id"):
+            offered[release.mod_id].append(release)
+        carrying = [mod for mod in stored if offered[mod.pk]]
+        mod = (carrying or stored)[0]
+        also = [other.name for other in carrying[1:]]
         before = (lookup.state, lookup.mod_id, lookup.also_claimed_by)
         lookup.state, lookup.mod, lookup.also_claimed_by = Lookup.State.FOUND, mod, also
-        lookup.fetched_at = lookup.checked_at = lookup.tried_at = now
-        lookup.error = ""
-        newest = versions.latest([_Offer(r) for r in details.releases if r.modid.lower() == lookup.key])
-        lookup.newest_file = newest.info.file_id if newest else None
+        lookup.tried_at, lookup.error, lookup.doubted_since = now, doubt, None
+        if not doubt:
+            lookup.fetched_at = lookup.checked_at = now
+        newest = max(offered[mod.pk], key=lambda release: versions.sort_key(release.version), default=None)
+        lookup.newest_file = newest.file_id if newest else None
         lookup.newest_version = newest.version if newest else ""
         lookup.save()
-        return changed or before != (lookup.state, mod.pk, also)
+        return Stored(changed or before != (lookup.state, mod.pk, also), doubt)
+
+
+def doubt_absence(lookup: Lookup, doubt: str) -> None:
+    """Note that the mod database denies a mod that it had, which isn't believed yet, and why."""
+    lookup.tried_at = timezone.now()
+    lookup.error = doubt
+    lookup.doubted_since = lookup.doubted_since or lookup.tried_at
+    lookup.save(update_fields=["tried_at", "error", "doubted_since"])
 
 
 def mark_absent(lookup: Lookup, retracted: Collection[str] = ()) -> bool:
@@ -70,7 +102,7 @@ def mark_absent(lookup: Lookup, retracted: Collection[str] = ()) -> bool:
         changed = lookup.state != Lookup.State.ABSENT
         lookup.state = Lookup.State.ABSENT
         lookup.fetched_at = lookup.checked_at = lookup.tried_at = now
-        lookup.error = ""
+        lookup.error, lookup.doubted_since = "", None
         lookup.newest_file, lookup.newest_version = None, ""
         lookup.save()
         if lookup.mod_id:
@@ -83,8 +115,12 @@ def mark_absent(lookup: Lookup, retracted: Collection[str] = ()) -> bool:
 
 def take_retraction(lookup: Lookup, version: str, info: moddb.InstallInfo) -> bool:
     """Note on the look-up (unsaved) and the release what the database says of an installed version's retraction."""
-    said = [info.retraction_reason, info.retracted_by_moderator] if info.retracted else None
-    if lookup.retractions.get(version) == said:
+    if not info.retracted and not info.is_offered:
+        return False  # nothing was said of this version
+    known = lookup.retractions.get(version)
+    reason = known[0] if known and "retraction_reason" in info.unsaid else info.retraction_reason
+    said = [reason, info.retracted_by_moderator] if info.retracted else None
+    if known == said:
         return False
     if said is None:
         lookup.retractions.pop(version)
@@ -92,7 +128,7 @@ def take_retraction(lookup: Lookup, version: str, info: moddb.InstallInfo) -> bo
         lookup.retractions[version] = said
     Release.objects.filter(mod=lookup.mod_id, modid_key=lookup.key, version=version).update(
         retracted=info.retracted,
-        retraction_reason=info.retraction_reason,
+        retraction_reason=reason if info.retracted else "",
         retracted_by_moderator=info.retracted_by_moderator,
     )
     return True
@@ -104,28 +140,17 @@ def store_list(found: Iterable[moddb.ModSummary]) -> int:
     What the list no longer has leaves the catalogue, unless it lacks more than half: then something is wrong with it.
     """
     now = timezone.now()
-    summaries = {summary.mod_id: summary for summary in found}
-    fields = [
-        "asset_id", "name", "summary", "author", "alias", "side", "type", "logo_url", "tags", *_COUNTS, "last_released",
-    ]  # fmt: skip
-    rows = [
-        Mod(
-            mod_id=summary.mod_id,
-            listed_at=now,
-            **{name: _plain(getattr(summary, name)) for name in fields},
-        )
-        for summary in summaries.values()
-    ]
     listed: set[int] = set()
-    for first in range(0, len(rows), _AT_ONCE):
-        listed |= _store_part(rows[first : first + _AT_ONCE], summaries, fields)
+    summaries = iter(found)
+    while part := {summary.mod_id: summary for summary in islice(summaries, _AT_ONCE)}:
+        listed |= _store_part(part, now)
     with transaction.atomic():
         known = set(CatalogueEntry.objects.values_list("pk", flat=True))
         if not _is_shrunk(len(known), len(listed)):
             _delete(CatalogueEntry.objects.all(), "mod", known - listed)
         note_list("", now)
         ListAnswer.objects.filter(game_version="").update(facts=_list_facts())
-    return len(rows)
+    return len(listed)
 
 
 def _list_facts() -> dict[str, Any]:
@@ -139,15 +164,23 @@ def _list_facts() -> dict[str, Any]:
 _AT_ONCE = 1000
 
 
-def _store_part(mods: Sequence[Mod], summaries: Mapping[int, moddb.ModSummary], fields: Sequence[str]) -> set[int]:
+_LISTED = (
+    "asset_id", "name", "summary", "author", "alias", "side", "type", "logo_url", "tags", *_COUNTS, "last_released",
+)  # fmt: skip
+
+
+def _store_part(summaries: Mapping[int, moddb.ModSummary], now: datetime) -> set[int]:
     """Store some mods of the list, with their ids and their entries in the catalogue; returns their primary keys."""
     with transaction.atomic():
+        faulty = [number for number, summary in summaries.items() if summary.unsaid.intersection(_LISTED)]
+        known = {mod.mod_id: mod for mod in Mod.objects.filter(mod_id__in=faulty).only("mod_id", *_LISTED)}
+        mods = [_listed(summary, known.get(number), now) for number, summary in summaries.items()]
         Mod.objects.bulk_create(
             mods,
             batch_size=400,
             update_conflicts=True,
             unique_fields=["mod_id"],
-            update_fields=[*fields, "listed_at"],
+            update_fields=[*_LISTED, "listed_at"],
         )
         numbers = [mod.mod_id for mod in mods]
         ids = dict(Mod.objects.filter(mod_id__in=numbers).values_list("mod_id", "pk"))
@@ -161,6 +194,15 @@ def _store_part(mods: Sequence[Mod], summaries: Mapping[int, moddb.ModSummary], 
             mod.pk = ids[mod.mod_id]
         _store_entries(mods)
     return set(ids.values())
+
+
+def _listed(summary: moddb.ModSummary, known: Mod | None, now: datetime) -> Mod:
+    """The mod (unsaved) as the list has it; what the list doesn't say of it stays as it is `known`."""
+    values = {
+        name: getattr(known, name) if known is not None and name in summary.unsaid else getattr(summary, name)
+        for name in _LISTED
+    }
+    return Mod(mod_id=summary.mod_id, listed_at=now, **{name: _plain(value) for name, value in values.items()})
 
 
 def note_list(game_version: str, at: datetime, error: str = "") -> None:
@@ -196,10 +238,14 @@ def forget_fits(kept: Collection[str]) -> None:
         dropped.delete()
 
 
-def store_mod(details: moddb.ModDetails) -> Mod:
-    """Store all about one mod, apart from any look-up."""
+def store_mod(details: moddb.ModDetails, *, asked_at: datetime | None = None) -> str:
+    """Store all about one mod, apart from any look-up; returns why not all of it is believed, "" if it is."""
+    now = timezone.now()
     with transaction.atomic():
-        return _store_mod(details, timezone.now())[0]
+        mod, _changed, doubt = _store_mod(details, now, asked_at or now, ())
+        if doubt:
+            note_trial(mod, doubt)
+        return doubt
 
 
 def note_trial(mod: Mod, error: str = "") -> None:
@@ -279,29 +325,28 @@ def _delete(rows: QuerySet[Any], field: str, pks: Collection[int]) -> None:
         rows.filter(**{f"{field}__in": ordered[first : first + 500]}).delete()
 
 
-class _Offer:
-    """A release of an answer, as `versions` wants it."""
-
-    def __init__(self, info: moddb.ReleaseInfo) -> None:
-        self.info = info
-        self.version = info.version
-        self.game_versions = info.game_versions
-        self.retracted = False
-
-
 def _plain(value: object) -> object:
     return list(value) if isinstance(value, tuple) else value
 
 
-def _store_mod(details: moddb.ModDetails, now: datetime) -> tuple[Mod, bool]:
+def _store_mod(
+    details: moddb.ModDetails, now: datetime, asked_at: datetime, explained: Collection[str]
+) -> tuple[Mod, bool, str]:
+    """Store what the answer says; what it doesn't say stays. Returns the mod, whether anything but counters changed,
+    and why not all is believed."""
     mod = Mod.objects.filter(mod_id=details.mod_id).first() or Mod(mod_id=details.mod_id)
-    before = [getattr(mod, name) for name in _TEXTS] + [mod.tags]
-    for name in (*_TEXTS, *_COUNTS):
-        setattr(mod, name, getattr(details, name))
-    mod.tags = list(details.tags)
-    mod.fetched_at = mod.details_tried_at = now
-    mod.details_error = ""
-    changed = mod.pk is None or before != [getattr(mod, name) for name in _TEXTS] + [mod.tags]
+    before = [getattr(mod, name) for name in (*_TEXTS, "tags")]
+    for name in (*_TEXTS, *_COUNTS, "tags"):
+        if mod.pk is None or name not in details.unsaid:
+            setattr(mod, name, _plain(getattr(details, name)))
+    changed = mod.pk is None or before != [getattr(mod, name) for name in (*_TEXTS, "tags")]
+    if mod.pk is None:
+        mod.save()
+    differs = release_rows.store(mod, details, now, asked_at=asked_at, explained=explained)
+    doubt = _doubt(mod, details)
+    mod.details_tried_at, mod.details_error = now, doubt
+    if not doubt:
+        mod.fetched_at = now
     mod.save()
     claimed = {release.modid.lower() for release in details.releases if release.modid}
     known = set(ClaimedModId.objects.filter(mod=mod).values_list("key", flat=True))
@@ -309,8 +354,20 @@ def _store_mod(details: moddb.ModDetails, now: datetime) -> tuple[Mod, bool]:
         ClaimedModId.objects.bulk_create([ClaimedModId(mod=mod, key=key) for key in missing], ignore_conflicts=True)
     if changed or missing:
         _renew_entry(mod)
-    _store_own_fits(mod, details.releases)
-    return mod, _store_releases(mod, details.releases, now) or changed
+    _store_own_fits(mod)
+    return mod, differs or changed, doubt
+
+
+def _doubt(mod: Mod, details: moddb.ModDetails) -> str:
+    """Why the answer isn't believed as it is; "" if it is."""
+    if not details.is_complete and not details.listed:
+        return _("The mod database's answer about this mod has no releases in it. What was known of them stays.")
+    if mod.doubted_at is not None:
+        return _(
+            "The mod database's answer lacks more than half of this mod's releases. They stay as they were known until "
+            "it says so again."
+        )
+    return ""
 
 
 def _renew_entry(mod: Mod) -> None:
@@ -325,61 +382,12 @@ def _renew_entry(mod: Mod) -> None:
     _store_tags(set(before), {(mod.pk, tag) for tag in _tags(mod)})
 
 
-def _store_own_fits(mod: Mod, releases: Sequence[moddb.ReleaseInfo]) -> None:
+def _store_own_fits(mod: Mod) -> None:
     """What the releases themselves say of game versions: it counts until a list says otherwise."""
-    wanted = fits.of_releases(release.game_versions for release in releases)
+    offered = Release.objects.filter(mod=mod, gone_since=None, retracted=False)
+    wanted = fits.of_releases(offered.values_list("game_versions", flat=True))
     before = set(GameVersionFit.objects.filter(mod=mod).values_list("version", flat=True))
     if surplus := before - wanted:
         GameVersionFit.objects.filter(mod=mod, version__in=surplus).delete()
     added = [GameVersionFit(mod=mod, version=version) for version in sorted(wanted - before)]
     GameVersionFit.objects.bulk_create(added, ignore_conflicts=True)
-
-
-def _store_releases(mod: Mod, found: Sequence[moddb.ReleaseInfo], now: datetime) -> bool:
-    """Bring the mod's releases in line with the answer; one that is no longer in it stays, marked gone."""
-    known = {release.release_id: release for release in Release.objects.filter(mod=mod)}
-    fresh, altered, counted = [], [], []
-    for info in {info.release_id: info for info in found}.values():
-        release = known.get(info.release_id)
-        if release is None:
-            fresh.append(_fill(Release(mod=mod, release_id=info.release_id), info))
-            continue
-        before = (
-            *(getattr(release, name) for name in _RELEASE_FACTS),
-            release.game_versions,
-            release.withdrawn,
-        )
-        downloads = release.downloads
-        _fill(release, info)
-        if before != (*(getattr(release, name) for name in _RELEASE_FACTS), release.game_versions, False):
-            altered.append(release)
-        elif downloads != release.downloads:
-            counted.append(release)
-    Release.objects.bulk_create(fresh, batch_size=200)
-    if altered:
-        Release.objects.bulk_update(
-            altered,
-            [*_RELEASE_FACTS, "modid_key", "game_versions", "downloads", "gone_since", "retracted", "retraction_reason",
-             "retracted_by_moderator"],
-            batch_size=100,
-        )  # fmt: skip
-    if counted:
-        Release.objects.bulk_update(counted, ["downloads"], batch_size=200)
-    offered = {info.release_id for info in found}
-    gone = [release.pk for release in known.values() if release.release_id not in offered and not release.gone_since]
-    if gone:
-        Release.objects.filter(pk__in=gone).update(gone_since=now)
-    return bool(fresh or altered or gone)
-
-
-def _fill(release: Release, info: moddb.ReleaseInfo) -> Release:
-    """What is listed among the releases is offered: not gone, not retracted."""
-    for name in _RELEASE_FACTS:
-        setattr(release, name, getattr(info, name))
-    release.modid_key = info.modid.lower()
-    release.game_versions = list(info.game_versions)
-    release.downloads = info.downloads
-    release.gone_since = None
-    release.retracted = release.retracted_by_moderator = False
-    release.retraction_reason = ""
-    return release

@@ -18,7 +18,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from cache.store import FetchError
-from mods import downloads, modinfo, refresh, versions
+from mods import downloads, modinfo, refresh, release_rows, versions
 from mods.models import Lookup, Release
 from vsadmin.lib.http import Client
 
@@ -105,7 +105,7 @@ class _Offer:
         self.release = release
         self.version = release.version
         self.game_versions: list[str] = release.game_versions
-        self.retracted = release.withdrawn
+        self.retracted = not release.can_be_had
 
 
 #: What a plan needs of a release: all but the long texts.
@@ -150,5 +150,6 @@ def read_file(release: Release, *, client: Client | None = None, stop: threading
     release.sha256, release.size = content.sha256, content.size
     release.dependencies = dict(info.dependencies) if info else {}
     release.file_side = info.side if info else ""
-    release.save(update_fields=["sha256", "size", "dependencies", "file_side"])
+    if not release_rows.keep_read(release):
+        return _("The author has just put another file in its place. Try again.")
     return ""

@@ -299,6 +299,7 @@ def fetch_details(mod: Mod, stop: threading.Event | None = None) -> str:
 
     What was known before stays in any case.
     """
+    asked_at = timezone.now()
     answers.note_trial(mod)
     try:
         with refresh.client(stop) as database:
@@ -309,6 +310,6 @@ def fetch_details(mod: Mod, stop: threading.Event | None = None) -> str:
     except moddb.ModDBError as failure:
         answers.note_trial(mod, failure.text)
         return failure.text
-    answers.store_mod(details)
+    doubt = answers.store_mod(details, asked_at=asked_at)
     status.update(InstalledMod.objects.filter(lookup__mod=mod))
-    return ""
+    return doubt

@@ -84,6 +84,8 @@ class _Look:
             elif release.retracted and not self._is_agreed(item):
                 reason = f": {release.retraction_reason.rstrip('.')}" if release.retraction_reason else ""
                 yield _("%(mod)s %(version)s was retracted%(reason)s.") % {**version, "reason": reason}
+            elif item.planned.new and item.planned.new.file_id not in (None, release.file_id):
+                yield _("The author has put another file in the place of %(mod)s %(version)s.") % version
 
     def _is_agreed(self, item: Item) -> bool:
         """Whether somebody said yes to a retracted release."""

@@ -6,20 +6,22 @@ import zlib
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.db import DatabaseError
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from cache import conf as cache_conf
 from cache.sources import Arriving
 from cache.store import FetchError, OnBytes, fetch
-from mods import conf, modinfo, news
+from mods import conf, modinfo, news, pauses
 from mods.models import Release
-from vsadmin.lib.http import Client, HttpError, origin
+from vsadmin.lib.http import MAX_PAUSE, Client, HttpError, origin
 
 #: Seconds for one download, from asking to the last byte.
 DEADLINE = 900.0
@@ -95,11 +97,20 @@ class _Download:
 
     @contextmanager
     def open(self) -> Iterator[Arriving]:
+        until = pauses.until(self.description, *conf.MODDB_FILE_ORIGINS.get())
+        if until is not None:
+            text = _("The mod database wants to be left alone. Try again after %s UTC.") % f"{until:%H:%M}"
+            raise HttpError(text, "paused", answered=True)
         with ExitStack() as stack:
             asking = self.client or stack.enter_context(client(self.stop))
-            yield stack.enter_context(
-                asking.stream(self.description, deadline=DEADLINE, max_bytes=cache_conf.max_download_bytes())
-            )
+            try:
+                yield stack.enter_context(
+                    asking.stream(self.description, deadline=DEADLINE, max_bytes=cache_conf.max_download_bytes())
+                )
+            except HttpError as error:
+                if error.retry_after is not None and error.retry_after > MAX_PAUSE:
+                    pauses.note(error.url, timezone.now() + timedelta(seconds=error.retry_after))
+                raise
 
 
 def _address(release: Release) -> str:

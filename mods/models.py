@@ -90,6 +90,8 @@ class Mod(models.Model):
     #: Of its details, asked for because somebody opened its page; the error is that of the last time.
     details_tried_at = models.DateTimeField(null=True)
     details_error = models.TextField(blank=True)
+    #: When an answer first lacked more than half of its releases; they are gone once a later answer says the same.
+    doubted_at = models.DateTimeField(null=True)
 
     class Meta:
         verbose_name = _("mod")
@@ -120,7 +122,8 @@ class Release(models.Model):
     retraction_reason = models.TextField(_("reason"), blank=True)
     retracted_by_moderator = models.BooleanField(default=False)
     gone_since = models.DateTimeField(null=True)
-    # Known once the file has been read.
+    # Known once the file has been read: of the file with that number alone. The author may put another in its place.
+    read_file_id = models.PositiveBigIntegerField(null=True)
     size = models.PositiveBigIntegerField(null=True)
     sha256 = models.CharField(max_length=64, blank=True)
     dependencies = models.JSONField(null=True)
@@ -140,6 +143,11 @@ class Release(models.Model):
         """No longer offered: retracted, or gone from the mod database."""
         return self.retracted or self.gone_since is not None
 
+    @property
+    def can_be_had(self) -> bool:
+        """Offered, with a file."""
+        return not self.withdrawn and self.file_id is not None
+
 
 class ClaimedModId(models.Model):
     """A modid that a mod of the database claims. Two mods can claim one."""
@@ -152,6 +160,16 @@ class ClaimedModId(models.Model):
 
     def __str__(self) -> str:
         return self.key
+
+
+class Pause(models.Model):
+    """A web address (scheme, host, port) that asked to be left alone until then."""
+
+    origin = models.CharField(max_length=300, unique=True)
+    until = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return self.origin
 
 
 class Lookup(models.Model):
@@ -177,6 +195,8 @@ class Lookup(models.Model):
     checked_at = models.DateTimeField(_("last checked"), null=True)
     tried_at = models.DateTimeField(_("last tried"), null=True)
     error = models.TextField(_("last error"), blank=True)
+    #: Since when the mod database denies it together with most others, which isn't believed for a day.
+    doubted_since = models.DateTimeField(null=True)
 
     class Meta:
         verbose_name = _("look-up")
@@ -202,14 +222,18 @@ class NewerWhy(models.TextChoices):
 
 #: Whatever a person should look at.
 NEEDS_ATTENTION = (
-    Q(outdated=True) | Q(retracted=True) | Q(has_problems=True) | Q(compatibility=Compatibility.INCOMPATIBLE.value)
+    Q(outdated=True)
+    | Q(retracted=True)
+    | Q(gone=True)
+    | Q(has_problems=True)
+    | Q(compatibility=Compatibility.INCOMPATIBLE.value)
 )
 
 
 class InstalledModQuerySet(models.QuerySet["InstalledMod"]):
     def for_pages(self) -> "InstalledModQuerySet":
         """With everything a list or page of them shows, in one query."""
-        return self.select_related("server", "lookup__mod", "recommended_release", "release")
+        return self.select_related("server", "lookup__mod", "recommended_release", "release", "successor")
 
     def outdated(self) -> "InstalledModQuerySet":
         """A newer release is recommended for the server's game version, and no hold forbids it: an update."""
@@ -228,6 +252,10 @@ class InstalledModQuerySet(models.QuerySet["InstalledMod"]):
 
     def retracted(self) -> "InstalledModQuerySet":
         return self.filter(retracted=True)
+
+    def gone(self) -> "InstalledModQuerySet":
+        """The mod database had it and has it no more, without a word about a retraction."""
+        return self.filter(gone=True)
 
     def with_problems(self) -> "InstalledModQuerySet":
         return self.filter(has_problems=True)
@@ -308,6 +336,10 @@ class InstalledMod(models.Model):
     #: A release newer than both the installed and the recommended one, and why it isn't recommended.
     newer = models.CharField(_("newer, not recommended"), max_length=100, blank=True)
     newer_why = models.CharField(max_length=20, choices=NewerWhy, blank=True)
+    #: The mod database had the mod or this release and has it no more. It said nothing of a retraction.
+    gone = models.BooleanField(_("gone from the mod database"), default=False)
+    #: A newer release of the same page of the mod database under another mod id.
+    successor = models.ForeignKey(Release, null=True, on_delete=models.SET_NULL, related_name="+")
 
     objects = InstalledModQuerySet.as_manager()
 

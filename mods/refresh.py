@@ -5,13 +5,12 @@ oldest are renewed besides, so that all are within a day. What fails keeps its o
 inside a network wait, and no thread but the caller's touches the database.
 """
 
-import math
+import logging
 import threading
 from collections import defaultdict
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass
 from typing import Any
 
 from django.conf import settings
@@ -20,18 +19,18 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from mods import answers, conf, moddb, news, status, versions
-from mods.models import ClaimedModId, InstalledMod, Lookup, RefreshRun, Release
-from vsadmin.lib import logs
+from mods import absences, answers, conf, moddb, news, pauses, refresh_targets, release_rows, status
+from mods.models import ClaimedModId, InstalledMod, Lookup, RefreshRun
+from mods.refresh_targets import Target
+from vsadmin.lib import locks, logs
+from vsadmin.lib.inturn import InTurn
 
 CONNECTIONS = 4
 #: Seconds for one call, retries and redirects included.
 CALL_DEADLINE = 30.0
 RETRIES = 2
-#: After so many failures in a row without any answer before, or without a connection, the rest isn't asked.
-GIVE_UP_AFTER = 8
-#: Details are renewed within a day, in seconds.
-RENEWED_WITHIN = 86_400
+#: Answers under way or waiting to be stored: each may be large.
+_AT_ONCE = 2 * CONNECTIONS
 #: How many failed ids the log line names.
 NAMED_FAILURES = 50
 #: Refreshes that are kept in the list.
@@ -56,26 +55,6 @@ class RefreshResult:
         return bool(self.failures) and self.refreshed == 0
 
 
-@dataclass(eq=False)
-class _Target:
-    """One modid to ask about, and what this run has learnt of it."""
-
-    lookup: Lookup
-    #: The id in the mod database's own letter case, where known.
-    asked_as: str
-    #: Of each game version among the servers that have it: the versions installed there.
-    installed: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
-    #: Numbers of the mods that claim the id, as far as known.
-    claimed_by: list[int] = field(default_factory=list)
-    wants_details: bool = False
-    answered: bool = False
-    changed: bool = False
-    error: str = ""
-    unaskable: bool = False
-    newest: tuple[int | None, str] | None = None
-    infos: list[tuple[str, str, moddb.InstallInfo]] = field(default_factory=list)
-
-
 def client(
     stop: threading.Event | None = None, *, deadline: float | None = None, retries: int = RETRIES
 ) -> moddb.ModDB:
@@ -90,6 +69,8 @@ def client(
         max_connections=CONNECTIONS,
         retries=retries,
         stop=stop,
+        paused_until=pauses.until(conf.MODDB_URL.get()),
+        on_pause=lambda until: pauses.note(conf.MODDB_URL.get(), until),
     )
 
 
@@ -124,47 +105,89 @@ def never_asked() -> bool:
 
 def look_up(lookups: Sequence[Lookup], *, stop: threading.Event | None = None) -> dict[str, str]:
     """Ask for the details of these modids now, outside a refresh; returns by key why some couldn't be asked about."""
+    asked_at = timezone.now()
     claimed_by: dict[str, list[int]] = defaultdict(list)
     claims = ClaimedModId.objects.filter(key__in=[one.key for one in lookups]).order_by("mod__mod_id")
     for key, number in claims.values_list("key", "mod__mod_id"):
         claimed_by[key].append(number)
-    troubles = {}
+    numbers = dict(Lookup.objects.filter(pk__in=[one.pk for one in lookups]).values_list("pk", "mod__mod_id"))
+    troubles: dict[str, str] = {}
+    found: set[int] = set()
+    denied: list[Lookup] = []
     with client(stop) as database, ThreadPoolExecutor(CONNECTIONS) as pool:
-        asked = {pool.submit(_details, database, one.modid, claimed_by[one.key]): one for one in lookups}
-        for future in as_completed(asked):
-            lookup = asked[future]
+
+        def ask(one: Lookup) -> Details:
+            return _details(database, one.modid, claimed_by[one.key], numbers.get(one.pk))
+
+        for lookup, future in InTurn(pool, ask, lookups, at_once=_AT_ONCE):
+            was_there = lookup.mod_id if lookup.state == Lookup.State.FOUND else None
             try:
-                answers.store_details(lookup, future.result())
+                stored = answers.store_details(lookup, future.result(), asked_at=asked_at)
             except moddb.NotFound:
-                answers.mark_absent(lookup)
+                denied.append(lookup)
             except _UnaskableError:
                 troubles[lookup.key] = _("The mod database can't be asked about such an id.")
             except moddb.ModDBError as error:
                 troubles[lookup.key] = error.text
+            else:
+                if was_there is not None:
+                    found.add(was_there)
+                troubles |= {lookup.key: stored.doubt} if stored.doubt else {}
+        for lookup, doubt, _changed in _settle_denied(database, denied, found):
+            troubles |= {lookup.key: doubt} if doubt else {}
     return troubles
+
+
+def _settle_denied(
+    database: moddb.ModDB,
+    denied: Sequence[Lookup],
+    found: Collection[int],
+    retracted: Mapping[int, Collection[str]] | None = None,
+) -> Iterator[tuple[Lookup, str, bool]]:
+    """Store that these are gone, or that this is doubted: each with the doubt and whether anything changed.
+
+    `found`: as `absences.doubt` wants it. `retracted`: of each look-up the versions called retracted just now.
+    """
+    had = [one for one in denied if one.state == Lookup.State.FOUND]
+    doubt = absences.doubt(database, had, found)
+    for lookup in denied:
+        if doubt and lookup in had and not absences.is_believed(lookup):
+            answers.doubt_absence(lookup, doubt)
+            yield lookup, doubt, False
+        else:
+            yield lookup, "", answers.mark_absent(lookup, (retracted or {}).get(lookup.pk, ()))
 
 
 class _UnaskableError(moddb.ModDBError):
     """No question to the mod database can carry this id. That is no failure of the refresh."""
 
 
-def _details(database: moddb.ModDB, modid: str, claimed_by: Sequence[int]) -> Details:
-    """All about the mods that claim the id, usually one. Raises `ModDBError`. Touches no database of ours."""
+def _details(database: moddb.ModDB, modid: str, claimed_by: Sequence[int], number: int | None) -> Details:
+    """All about the mods that claim the id, usually one. Raises `ModDBError`. Touches no database of ours.
+
+    `number`: of the mod that it was until now. Its page may go on under another id, and is found by its number then.
+    """
     if len(claimed_by) > 1:
         found = []
-        for number in claimed_by:
+        for one in claimed_by:
             try:
-                found.append(database.mod(number))
+                found.append(database.mod(one))
             except moddb.NotFound:
                 continue
         if found:
             return found
         raise moddb.NotFound(_("It isn't in the mod database."))
+    if number is None:
+        number = next(iter(claimed_by), None)
     if moddb.can_ask_alone(modid):
-        return [database.mod(modid)]
-    if claimed_by:
-        return [database.mod(claimed_by[0])]
-    raise _UnaskableError(modid)
+        try:
+            return [database.mod(modid)]
+        except moddb.NotFound:
+            if number is None:
+                raise
+    if number is None:
+        raise _UnaskableError(modid)
+    return [database.mod(number)]
 
 
 _BATCH_FIELDS = ["tried_at", "error", "newest_file", "newest_version", "recommendations", "retractions"]
@@ -198,26 +221,28 @@ class _Refresh:
         self.report = report or (lambda *_: None)
         self.stop = stop or threading.Event()
         self.moddb = client(self.stop)
-        self.targets = _targets()
+        self.targets = refresh_targets.find()
         self.previous_ended_well = previous_ended_well
-        self.failures_in_a_row = 0
-        self.succeeded = False
-        self.gave_up: moddb.ModDBError | None = None
+        #: Primary keys of mods that were known before and are there.
+        self.found: set[int] = set()
+        self.denied: list[Target] = []
 
     def carry_out(self) -> RefreshResult:
         targets = list(self.targets.values())
         self.report(0, max(len(targets), 1), _("asking what is new"))
-        _mark_oldest(targets, self.force)
+        _heal()
+        refresh_targets.mark_due(targets, force=self.force)
         with self.moddb, ThreadPoolExecutor(CONNECTIONS) as pool:
             try:
                 # Batches and the details that are due anyway share the first round trip.
                 batches = self._submit_batches(pool)
-                early = [target for target in targets if target.wants_details]
-                asked = {pool.submit(self._fetch, target): target for target in early}
+                early = {id(target) for target in targets if target.wants_details}
+                due = [target for target in targets if id(target) in early]
+                details = InTurn(pool, self._fetch, due, at_once=_AT_ONCE)
                 self._read_batches(batches)
-                late = [target for target in targets if target.wants_details and target not in early]
-                asked |= {pool.submit(self._fetch, target): target for target in late}
-                self._store_details(asked)
+                details.add(target for target in targets if target.wants_details and id(target) not in early)
+                self._store_details(details)
+                self._settle_denied()
             finally:
                 pool.shutdown(wait=True, cancel_futures=True)
         self._store_batches()
@@ -256,79 +281,66 @@ class _Refresh:
 
     def _read_batches(self, asked: dict[Future[Any], _Question]) -> None:
         """Take the batches' answers; whom an answer or a failure sends to the details is marked."""
-        known = self._known_versions()
-        for future in as_completed(asked):
-            question = asked[future]
+        known = refresh_targets.Known(self.targets.values())
+        for future in as_completed(list(asked)):
+            question = asked.pop(future)
             try:
                 answer = future.result()
             except moddb.Cancelled:
                 continue
             except moddb.ModDBError as error:
-                self._note_failure(error)
                 logs.event("moddb_batch_failed", question=question.name, ids=len(question.batch), reason=error.text)
                 for modid, _version in question.batch:
                     self.targets[modid.lower()].wants_details = True
                 continue
-            self._note_success()
             for modid, version in question.batch:
                 key = modid.lower()
                 if question.name == _UPDATES:
-                    _take_newest(self.targets[key], answer.get(key))
+                    refresh_targets.take_newest(self.targets[key], answer.get(key))
                 elif key in answer:
-                    _take_info(self.targets[key], question.game_version, version, answer[key], known)
-
-    def _known_versions(self) -> dict[int | None, set[str]]:
-        mods = [target.lookup.mod_id for target in self.targets.values() if target.lookup.mod_id]
-        known: dict[int | None, set[str]] = defaultdict(set)
-        for mod, version in Release.objects.filter(mod__in=mods).values_list("mod_id", "version"):
-            known[mod].add(version)
-        return known
+                    refresh_targets.take_info(self.targets[key], question.game_version, version, answer[key], known)
 
     # The details.
 
-    def _fetch(self, target: _Target) -> Details:
+    def _fetch(self, target: Target) -> Details:
         """The mods that claim the id, usually one. Runs in a thread of the pool; raises `ModDBError`."""
-        if self.gave_up:
-            raise self.gave_up
-        return _details(self.moddb, target.asked_as, target.claimed_by)
+        return _details(self.moddb, target.asked_as, target.claimed_by, target.number)
 
-    def _store_details(self, asked: dict[Future[Details], _Target]) -> None:
-        for number, future in enumerate(as_completed(asked), start=1):
-            target = asked[future]
-            self.report(number, len(asked), target.lookup.modid)
+    def _store_details(self, asked: InTurn[Target, Details]) -> None:
+        total = len(asked)
+        for number, (target, future) in enumerate(asked, start=1):
+            self.report(number, total, target.lookup.modid)
+            was_there = target.lookup.mod_id if target.lookup.state == Lookup.State.FOUND else None
             try:
-                target.changed |= answers.store_details(target.lookup, future.result())
+                stored = answers.store_details(
+                    target.lookup, future.result(), asked_at=self.run.started_at, retracted=target.retracted
+                )
             except moddb.Cancelled:
                 continue
             except moddb.NotFound:
-                retracted = {version for _game_version, version, info in target.infos if info.retracted}
-                target.changed |= answers.mark_absent(target.lookup, retracted)
+                self.denied.append(target)
             except _UnaskableError:
                 target.unaskable = True
-                continue
             except moddb.ModDBError as error:
-                self._note_failure(error)
                 target.error = error.text
-                continue
             except DatabaseError as error:  # whatever the answer had in it: the others are stored all the same
                 target.lookup.refresh_from_db()
                 target.error = _("What the mod database said couldn't be stored: %s") % error
-                continue
-            self._note_success()
-            target.answered = True
+            else:
+                target.changed |= stored.changed
+                target.error = stored.doubt
+                target.answered = not stored.doubt
+                if was_there is not None:
+                    self.found.add(was_there)
 
-    # Failing as a whole.
-
-    def _note_success(self) -> None:
-        self.succeeded = True
-        self.failures_in_a_row = 0
-
-    def _note_failure(self, error: moddb.ModDBError) -> None:
-        """Give up where asking on is pointless: an outage must not be asked about once for each mod."""
-        self.failures_in_a_row += 1
-        hopeless = isinstance(error, moddb.Unreachable) or not self.succeeded
-        if hopeless and self.failures_in_a_row >= GIVE_UP_AFTER:
-            self.gave_up = self.gave_up or error
+    def _settle_denied(self) -> None:
+        by_lookup = {target.lookup.pk: target for target in self.denied}
+        retracted = {pk: target.retracted for pk, target in by_lookup.items()}
+        lookups = [target.lookup for target in self.denied]
+        for lookup, doubt, changed in _settle_denied(self.moddb, lookups, self.found, retracted):
+            target = by_lookup[lookup.pk]
+            target.error, target.answered = doubt, not doubt
+            target.changed |= changed
 
     # Storing and summing up.
 
@@ -341,34 +353,11 @@ class _Refresh:
                 if target.newest is not None and not target.wants_details:
                     target.answered = True
                     confirmed.append(target.lookup.pk)
-                if self._take_batches(target, now):
+                if refresh_targets.settle(target, now):
                     altered.append(target.lookup)
             # All that is new of most of them is when they were checked: one statement, not one value for each.
-            Lookup.objects.filter(pk__in=confirmed).update(tried_at=now, checked_at=now, error="")
+            Lookup.objects.filter(pk__in=confirmed).update(tried_at=now, checked_at=now, error="", doubted_since=None)
             Lookup.objects.bulk_update(altered, _BATCH_FIELDS, batch_size=50)
-
-    def _take_batches(self, target: _Target, now: datetime) -> bool:
-        """Set on the look-up (unsaved) what the batches and failures said; returns whether anything changed."""
-        lookup = target.lookup
-        before = (lookup.tried_at, lookup.error, lookup.newest_file, lookup.newest_version)
-        if target.error:
-            lookup.tried_at, lookup.error = now, target.error
-        elif target.unaskable:
-            lookup.tried_at, lookup.error = now, _("The mod database can't be asked about such an id.")
-        if target.newest is not None and target.answered:
-            lookup.newest_file, lookup.newest_version = target.newest
-        said = False
-        recommended: dict[str, str] = {}
-        for game_version, version, info in target.infos:
-            said |= answers.take_retraction(lookup, version, info)
-            # Only what is newer than the version asked about is recommended: the oldest one installed hears of it.
-            recommended[game_version] = max(recommended.get(game_version, ""), info.recommended, key=versions.sort_key)
-        for game_version in recommended.keys() - {""}:
-            if lookup.recommendations.get(game_version, "") != recommended[game_version]:
-                lookup.recommendations[game_version] = recommended[game_version]
-                said = True
-        target.changed |= said
-        return said or before != (lookup.tried_at, lookup.error, lookup.newest_file, lookup.newest_version)
 
     def _conclude(self) -> RefreshResult:
         targets = self.targets.values()
@@ -392,53 +381,12 @@ class _Refresh:
         return result
 
 
-def _targets() -> dict[str, _Target]:
-    """What to ask about, by lower-case modid."""
-    targets: dict[str, _Target] = {}
-    installed = InstalledMod.objects.filter(lookup__isnull=False)
-    lookups = {one.pk: one for one in Lookup.objects.filter(installed_mods__isnull=False).distinct()}
-    for pk, version, game_version in installed.values_list("lookup", "version", "server__game_version"):
-        lookup = lookups.get(pk)
-        if lookup is None:  # a scan has just added it; the next refresh knows it
-            continue
-        target = targets.setdefault(lookup.key, _Target(lookup, lookup.modid))
-        target.installed[game_version].add(version)
-    canonical = Release.objects.filter(modid_key__in=targets, gone_since=None).exclude(modid="")
-    for key, modid in canonical.values_list("modid_key", "modid").distinct():
-        if modid.lower() == key:
-            targets[key].asked_as = modid
-    claims = ClaimedModId.objects.filter(key__in=targets).order_by("mod__mod_id")
-    for key, number in claims.values_list("key", "mod__mod_id"):
-        targets[key].claimed_by.append(number)
-    return targets
-
-
-def _mark_oldest(targets: Collection[_Target], force: bool) -> None:
-    """Mark whose details are due whatever the batches say: all, or the new ones and today's share of the oldest."""
-    known = [target for target in targets if target.lookup.fetched_at is not None]
-    known.sort(key=lambda target: (target.lookup.fetched_at or timezone.now(), target.lookup.pk))
-    interval = min(conf.REFRESH_INTERVAL.get() or RENEWED_WITHIN, RENEWED_WITHIN)
-    due = {id(target) for target in known[: math.ceil(len(targets) * interval / RENEWED_WITHIN)]}
-    for target in targets:
-        target.wants_details = force or target.lookup.fetched_at is None or id(target) in due
-
-
-def _take_newest(target: _Target, newest: moddb.ReleaseInfo | None) -> None:
-    target.newest = (newest.file_id, newest.version) if newest else (None, "")
-    if target.newest != (target.lookup.newest_file, target.lookup.newest_version):
-        target.wants_details = True
-
-
-def _take_info(
-    target: _Target,
-    game_version: str,
-    version: str,
-    info: moddb.InstallInfo,
-    known_versions: dict[int | None, set[str]],
-) -> None:
-    target.infos.append((game_version, version, info))
-    if info.recommended and info.recommended not in known_versions[target.lookup.mod_id]:
-        target.wants_details = True
+def _heal() -> None:
+    """Before anything is asked: what was read from files that releases no longer have is forgotten."""
+    try:
+        release_rows.heal()
+    except (OSError, DatabaseError, locks.Busy) as error:  # the next refresh tries again
+        logs.event("releases_not_healed", level=logging.WARNING, reason=str(error))
 
 
 def _summary(result: RefreshResult, *, stopped: bool) -> str:

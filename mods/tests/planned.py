@@ -48,7 +48,7 @@ class Stage:
             refresh.look_up([Lookup.objects.get_or_create(key=key, defaults={"modid": key})[0] for key in self._mods])
             for made in self._releases:
                 Release.objects.filter(release_id=made.release_id).update(
-                    sha256=hashlib.sha256(made.content).hexdigest(), size=len(made.content),
+                    read_file_id=made.file_id, sha256=hashlib.sha256(made.content).hexdigest(), size=len(made.content),
                     dependencies=dict(made.dependencies),
                     file_side=str(made.modinfo["side"]).lower(),
                 )  # fmt: skip

@@ -37,6 +37,7 @@ def make_release(mod: Mod, version: str, **fields: Any) -> Release:
         "release_id": 1 + Release.objects.count(),
         "modid": modid,
         "modid_key": modid.lower(),
+        "file_id": 700_000 + Release.objects.count(),
         "game_versions": ["1.21.5"],
         "created": timezone.now() - timedelta(days=3),
         **fields,

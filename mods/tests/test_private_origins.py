@@ -10,6 +10,8 @@ from mods import downloads, refresh
 from vsadmin.lib.http import Client, HttpError
 from vsadmin.lib.tests.loopback import Server, answer, serving
 
+pytestmark = pytest.mark.django_db
+
 CLIENTS: dict[str, Callable[[], Client]] = {
     "downloads": downloads.client,
     "refresh": lambda: refresh.client()._client,

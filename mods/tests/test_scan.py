@@ -378,6 +378,11 @@ def test_a_new_row_is_stored_with_every_value(server: GameServer) -> None:
         if not field.primary_key
     }
     given |= {"server_id": server.pk, "lookup_id": lookup.pk, "release_id": release.pk, "size": 2**40}
-    given |= {"recommended_release_id": None, "back_to_release_id": None, "dependencies": {"game": "1.21.0"}}
+    given |= {
+        "recommended_release_id": None,
+        "back_to_release_id": None,
+        "successor_id": None,
+        "dependencies": {"game": "1.21.0"},
+    }
     inventory.insert([InstalledMod(**given)])
     assert InstalledMod.objects.values(*given).get() == given
