@@ -190,7 +190,8 @@ class Drafter(Restoring):
             if not self._remove_older(rows) and asked_by_name and self.world.game_version:
                 said = wording.nothing_recommended(row)
                 said = f"{row}: {said}" if said else _("%s is up to date.") % row
-                self.left_alone.append(f"{said} {wording.newer_reason(row)}".strip())
+                more = (wording.newer_reason(row), wording.absence(row))
+                self.left_alone.append(" ".join([said, *filter(None, more)]))
         else:
             self._replace(row, release, self._why_update(row, release))
 

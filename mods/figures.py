@@ -16,6 +16,7 @@ _COUNTS = {
     "n_to_go_back": Count("pk", filter=~Q(back_to="")),
     "n_incompatible": Count("pk", filter=Q(compatibility=Compatibility.INCOMPATIBLE.value)),
     "n_retracted": Count("pk", filter=Q(retracted=True)),
+    "n_gone": Count("pk", filter=Q(gone=True)),
     "n_problems": Count("pk", filter=Q(has_problems=True)),
     "n_attention": Count("pk", filter=NEEDS_ATTENTION),
 }
@@ -30,6 +31,7 @@ class Figures:
     to_go_back: int = 0
     incompatible: int = 0
     retracted: int = 0
+    gone: int = 0
     problems: int = 0
     attention: int = 0
 

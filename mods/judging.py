@@ -78,6 +78,8 @@ class Case:
     recommended: str = ""
     #: Of another mod that claims the same id and has a release for the game version, a sentence; "" for none.
     rival: str = ""
+    #: Of what the mod's page has under another id, a sentence; "" for nothing.
+    successor: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,14 +143,13 @@ def _judge(case: Case, game_version: str) -> Judgement:
         there = _there(back, game_version, names_it=names_it)
         return replace(known, verdict=Verdict.BLOCKING, do=Do.GO_BACK, why=f"{here} {there}", back=back)
     if not stuck:
-        return replace(known, verdict=Verdict.NOT_VERIFIED, why=here)
+        return replace(known, verdict=Verdict.NOT_VERIFIED, why=f"{here} {case.successor}".strip())
+    nothing = _("No other release is for %(game)s yet.") % words if case.is_known else ""
     return replace(
         known,
         verdict=Verdict.BLOCKING,
-        do=Do.REPLACE if case.rival or case.is_known else Do.REMOVE,
-        why=" ".join(
-            [here, _("No other release is for %(game)s yet.") % words if case.is_known else "", case.rival]
-        ).strip(),
+        do=Do.REPLACE if case.rival or case.successor or case.is_known else Do.REMOVE,
+        why=" ".join(one for one in (here, nothing, case.rival, case.successor) if one),
     )
 
 

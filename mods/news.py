@@ -50,7 +50,7 @@ def _retractions(rows: Iterable[InstalledMod]) -> list[News]:
     """One for each release, on however many servers it is."""
     places: dict[tuple[str, str, str], list[InstalledMod]] = defaultdict(list)
     for row in rows:
-        if row.retracted and (how := _how_withdrawn(row)):
+        if (row.retracted or row.gone) and (how := _how_withdrawn(row)):
             places[row.modid_key, row.version, how].append(row)
     told = []
     for (key, version, how), found in places.items():

@@ -137,12 +137,13 @@ def _rows(server: GameServer) -> list[InstalledMod]:
     """With what planning needs of each, and without the long texts; one query."""
     return list(
         server.installed_mods
-        .select_related("recommended_release__mod", "back_to_release__mod", "release", "lookup")
+        .select_related("recommended_release__mod", "back_to_release__mod", "release", "lookup", "successor")
         .only(
             "server", "folder", "file_name", "kind", "enabled", "disabled_by_config", "modid", "modid_key", "name",
             "version", "dependencies", "size", "sha256", "outdated", "retracted", "retraction_reason", "compatibility",
-            "recommended", "newer", "newer_why", "lookup__state", "release__version", "release__file_id",
-            "release__sha256", "release__retracted", "release__gone_since", "release__mod",
+            "recommended", "newer", "newer_why", "gone", "latest", "lookup__state", "successor__modid",
+            "successor__version", "release__version", "release__file_id", "release__sha256", "release__retracted",
+            "release__gone_since", "release__mod",
             *(f"recommended_release__{name}" for name in PLANNED_FIELDS),
             *(f"back_to_release__{name}" for name in PLANNED_FIELDS),
         )

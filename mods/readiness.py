@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from django.utils.translation import gettext as _
 
-from mods import fits, judging, versions
+from mods import fits, judging, versions, wording
 from mods.judging import Case, Do, Judgement, Offer, Standing, Verdict
 from mods.models import GameServer, Hold, InstalledMod, Lookup, Release
 from mods.versions import Compatibility
@@ -90,11 +90,12 @@ def of(servers: Sequence[GameServer], game_version: str) -> list[Report]:
     """How the mods of each server stand to `game_version`, which is exact, like 1.22.0; three queries."""
     rows = list(
         InstalledMod.objects.filter(server__in=servers)
-        .select_related("lookup__mod")
+        .select_related("lookup__mod", "successor")
         .only(
             "server", "folder", "file_name", "kind", "enabled", "disabled_by_config", "modid", "modid_key", "name",
             "version", "dependencies", "side", "wont_load", "retracted", "retraction_reason", "recommended",
-            "lookup__state", "lookup__mod__name", "lookup__mod__tags",
+            "lookup__state", "lookup__mod__name", "lookup__mod__tags", "gone", "latest", "successor__modid",
+            "successor__version",
         )
         .order_by("name", "file_name")
     )  # fmt: skip
@@ -126,13 +127,15 @@ def _offers(servers: Sequence[GameServer]) -> tuple[_Offers, dict[int, str]]:
     found: dict[str, dict[int, list[_Offer]]] = defaultdict(lambda: defaultdict(list))
     names: dict[int, str] = {}
     keys = InstalledMod.objects.filter(server__in=servers).exclude(modid_key="").values("modid_key")
-    wanted = ("pk", "mod_id", "mod__name", "modid_key", "version", "game_versions", "retracted", "gone_since")
-    for pk, mod, name, key, version, listed, retracted, gone, needs in Release.objects.filter(
+    wanted = ("pk", "mod_id", "mod__name", "modid_key", "version", "game_versions", "retracted", "gone_since",
+              "file_id")  # fmt: skip
+    for pk, mod, name, key, version, listed, retracted, gone, file_id, needs in Release.objects.filter(
         modid_key__in=keys
     ).values_list(*wanted, "dependencies"):
         names[mod] = name
+        is_lost = retracted or gone is not None or file_id is None
         offer = _Offer(
-            version, listed, retracted or gone is not None, needs if isinstance(needs, dict) else None, pk,
+            version, listed, is_lost, needs if isinstance(needs, dict) else None, pk,
             is_gone=gone is not None and not retracted,
         )  # fmt: skip
         found[key][mod].append(offer)
@@ -212,6 +215,7 @@ def _case(
         counts=counts,
         recommended=row.recommended,
         rival=words,
+        successor=wording.successor(row),
     )
 
 

@@ -156,7 +156,9 @@ class Resolver:
         if not fitting:
             newest = max(offers, key=lambda one: versions.sort_key(one.version))
             return "too_old", _("its newest release is %s") % newest.version
-        offered = [one for one in fitting if not one.withdrawn]
+        offered = [one for one in fitting if one.can_be_had]
+        if not offered and not all(one.withdrawn for one in fitting):
+            return "missing", _("the mod database has no file of it")
         if not offered:
             return "retracted", _("all its releases were retracted")
         offered = [one for one in offered if one.file_id is not None]

@@ -13,7 +13,7 @@ from mods.models import Hold, InstalledMod, InstalledModQuerySet, Lookup, NewerW
 
 FIELDS = [
     "release", "latest", "recommended", "recommended_release", "recommended_verified", "compatibility", "outdated",
-    "retracted", "retraction_reason", "back_to", "back_to_release", "newer", "newer_why",
+    "retracted", "retraction_reason", "back_to", "back_to_release", "newer", "newer_why", "gone", "successor",
 ]  # fmt: skip
 
 
@@ -49,29 +49,52 @@ def judge(rows: list[InstalledMod]) -> list[InstalledMod]:
 def _judge_all(rows: list[InstalledMod]) -> list[tuple[InstalledMod, news.Before]]:
     """The same; with each row what its columns had before."""
     offers = _offers({row.lookup.mod_id for row in rows if row.lookup and row.lookup.mod_id})
+    here = _installed_ids(rows) if any(len(of_mod) > 1 for of_mod in offers.values()) else set()
     held = set(Hold.objects.filter(server__in={row.server_id for row in rows}).values_list("server_id", "modid_key"))
     changed: list[tuple[InstalledMod, news.Before]] = []
     for row in rows:
         before = {name: getattr(row, name) for name in _COMPARED}
-        known = offers.get((row.lookup.mod_id, row.modid_key), []) if row.lookup else []
-        _judge(row, known, is_held=(row.server_id, row.modid_key) in held)
+        of_mod = offers.get(row.lookup.mod_id, {}) if row.lookup else {}
+        _judge(row, of_mod.get(row.modid_key, []), is_held=(row.server_id, row.modid_key) in held)
+        others = of_mod.keys() - {row.modid_key, ""}
+        elsewhere = [one for key in others if (row.server_id, key) not in here for one in of_mod[key]]
+        row.successor = _successor(row, of_mod.get(row.modid_key, []), elsewhere)
         if before != {name: getattr(row, name) for name in _COMPARED}:
             changed.append((row, before))
     return changed
 
 
-_COMPARED = [f"{name}_id" if name.endswith("release") else name for name in FIELDS]
+_COMPARED = [f"{name}_id" if name.endswith("release") or name == "successor" else name for name in FIELDS]
 
 
-def _offers(mod_ids: set[int]) -> dict[tuple[int | None, str], list[_Offer]]:
+def _offers(mod_ids: set[int]) -> dict[int | None, dict[str, list[_Offer]]]:
     """The releases of these mods, by mod and the modid that they carry."""
-    found: dict[tuple[int | None, str], list[_Offer]] = defaultdict(list)
+    found: dict[int | None, dict[str, list[_Offer]]] = defaultdict(lambda: defaultdict(list))
     if not mod_ids:
         return found
     for release in Release.objects.filter(mod__in=mod_ids).defer("changelog", "file_url", "dependencies"):
         offer = _Offer(release, release.version, release.game_versions, release.withdrawn)
-        found[release.mod_id, release.modid_key].append(offer)
+        found[release.mod_id][release.modid_key].append(offer)
     return found
+
+
+def _installed_ids(rows: list[InstalledMod]) -> set[tuple[int, str]]:
+    """What is on these rows' servers: each id with its server."""
+    servers = {row.server_id for row in rows}
+    return set(InstalledMod.objects.filter(server__in=servers).values_list("server_id", "modid_key"))
+
+
+def _successor(row: InstalledMod, own: list[_Offer], others: list[_Offer]) -> Release | None:
+    """Of the same page's releases under other ids that aren't on the server: the best one newer than all of this id.
+
+    If the page has none of this id any more, it goes on under the other one, whatever its version.
+    """
+    there = [one for one in own if not one.retracted]
+    reached = max((row.version, *(one.version for one in there)), key=versions.sort_key) if there else ""
+    newer = [one for one in others if one.release.can_be_had and (not reached or versions.newer(one.version, reached))]
+    game_version = row.server.game_version
+    best = versions.recommended(newer, game_version, installed="", installed_retracted=False) or versions.latest(newer)
+    return best.release if best else None
 
 
 def _judge(row: InstalledMod, offers: list[_Offer], *, is_held: bool) -> None:
@@ -81,15 +104,18 @@ def _judge(row: InstalledMod, offers: list[_Offer], *, is_held: bool) -> None:
     row.compatibility = str(versions.compatibility(own.game_versions if own else (), game_version).value)
     row.retracted, row.retraction_reason = _retraction(row, own)
 
+    row.gone = not row.retracted and _is_gone(row, own)
+
     if row.lookup is not None and row.lookup.state == Lookup.State.ABSENT:
         offers = []
     newest = versions.latest(offers)
     row.latest = newest.version if newest else ""
-    best, back = _recommended(row, offers, game_version), None
+    with_file = [offer for offer in offers if offer.release.file_id is not None]
+    best, back = _recommended(row, with_file, game_version), None
     if row.retracted and best is not None and not versions.newer(best.version, row.version):
         best = None  # of a version without an order nothing is known to be newer
     if row.retracted and best is None:
-        back = versions.to_go_back_to(offers, game_version, installed=row.version)
+        back = versions.to_go_back_to(with_file, game_version, installed=row.version)
     row.recommended = best.version if best else ""
     row.recommended_release = best.release if best else None
     row.recommended_verified = bool(best and game_version in best.game_versions)
@@ -137,9 +163,16 @@ def _retraction(row: InstalledMod, own: _Offer | None) -> tuple[bool, str]:
     said = row.lookup.retractions.get(row.version) if row.lookup else None
     if said:
         return True, said[0]
-    if own is not None and own.retracted:
+    if own is not None and own.release.retracted:
         return True, own.release.retraction_reason
     return False, ""
+
+
+def _is_gone(row: InstalledMod, own: _Offer | None) -> bool:
+    """Whether the mod database had this release, or the mod, and has it no more."""
+    if own is not None and own.release.gone_since is not None:
+        return True
+    return row.lookup is not None and row.lookup.state == Lookup.State.ABSENT and row.lookup.mod_id is not None
 
 
 def _recommended(row: InstalledMod, offers: list[_Offer], game_version: str) -> _Offer | None:

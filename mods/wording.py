@@ -35,6 +35,26 @@ def _patch(version: versions.Version) -> int:
     return version.numbers[2] if len(version.numbers) > 2 else 0
 
 
+def absence(row: InstalledMod) -> str:
+    """What the mod database has no more of this mod, and where its page goes on; "" for nothing."""
+    found = []
+    if row.gone and row.lookup is not None and row.lookup.state == Lookup.State.ABSENT:
+        found.append(_("The mod database doesn't have this mod any more."))
+    elif row.gone:
+        found.append(_("The mod database doesn't offer %s any more and doesn't say why.") % row.version)
+    return " ".join([*found, successor(row)]).strip()
+
+
+def successor(row: InstalledMod) -> str:
+    """What the mod's page has under another mod id that is newer; "" for nothing."""
+    if row.successor is None:
+        return ""
+    words = {"id": row.successor.modid, "version": row.successor.version}
+    if not row.latest:
+        return _("Its page continues as %(id)s %(version)s, under another mod id.") % words
+    return _("Its page also has %(id)s %(version)s, under another mod id.") % words
+
+
 @dataclass(frozen=True)
 class Freshness:
     """How fresh the mod database's word on a mod is: `state` in words ("" while it is fresh), `checked_at` its age."""

@@ -220,6 +220,9 @@ def _installed(request: HttpRequest, total: figures.Figures, facts: Facts) -> li
             total.retracted,
         )
         found.append(_about_mods("bad", text % total.retracted, named, "retracted", total.retracted))
+    if total.gone:
+        text = ngettext("%d mod is gone from the mod database.", "%d mods are gone from the mod database.", total.gone)
+        found.append(_about_mods("warn", text % total.gone, named, "gone", total.gone))
     if total.problems:
         text = ngettext("%d mod has a problem.", "%d mods have a problem.", total.problems)
         found.append(_about_mods("bad", text % total.problems, named, "problem", total.problems))
@@ -251,12 +254,30 @@ def _first_by_name(total: figures.Figures) -> dict[str, list[InstalledMod]]:
     if not total.attention:
         return {}
     rows = InstalledMod.objects.order_by("name", "server_id", "file_name")  # as an index has them
-    states = (rows.retracted(), rows.with_problems(), rows.incompatible(), rows.outdated(), rows.to_go_back())
+    states = (
+        rows.retracted(),
+        rows.gone(),
+        rows.with_problems(),
+        rows.incompatible(),
+        rows.outdated(),
+        rows.to_go_back(),
+    )
     chosen = reduce(or_, (Q(pk__in=state.values("pk")[:_NAMED]) for state in states))
-    columns = ("name", "version", "recommended", "retracted", "has_problems", "compatibility", "outdated", "back_to")
+    columns = (
+        "name",
+        "version",
+        "recommended",
+        "retracted",
+        "gone",
+        "has_problems",
+        "compatibility",
+        "outdated",
+        "back_to",
+    )
     found = list(rows.filter(chosen).only(*columns))
     return {
         "retracted": [row for row in found if row.retracted][:_NAMED],
+        "gone": [row for row in found if row.gone][:_NAMED],
         "problem": [row for row in found if row.has_problems][:_NAMED],
         "incompatible": [row for row in found if row.compatibility == Compatibility.INCOMPATIBLE.value][:_NAMED],
         "outdated": [row for row in found if row.outdated][:_NAMED],

@@ -171,7 +171,9 @@ def _here(rows: Iterable[InstalledMod]) -> list[Here]:
 
 def _best(releases: Iterable[Release], key: str, server: GameServer | None) -> Release | None:
     """What would be installed of this id on the server."""
-    offers = [_Offer(one, one.version, one.game_versions, one.withdrawn) for one in releases if one.modid_key == key]
+    offers = [
+        _Offer(one, one.version, one.game_versions, not one.can_be_had) for one in releases if one.modid_key == key
+    ]
     if server is None or not server.game_version:
         return None
     best = versions.recommended(offers, server.game_version, installed="", installed_retracted=False)
@@ -187,7 +189,7 @@ def _picks(ids: Sequence[str], releases: Iterable[Release], best: dict[str, Rele
         found += [
             Pick(f"{key}@{one.version}", f"{key} {one.version}" if len(ids) > 1 else one.version)
             for one in releases
-            if one.modid_key == key and not one.withdrawn
+            if one.modid_key == key and one.can_be_had
         ][:_MOST_RELEASES]
     return found
 

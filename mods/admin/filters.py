@@ -52,6 +52,7 @@ class StateFilter(TabsFilter):
             ("newer", gettext_lazy("Newer, not recommended")),
             ("incompatible", gettext_lazy("Incompatible")),
             ("retracted", gettext_lazy("Retracted")),
+            ("gone", gettext_lazy("Gone from the mod database")),
             ("problem", gettext_lazy("Problem")),
             ("disabled", gettext_lazy("Disabled")),
             ("absent", gettext_lazy("Not in the mod database")),
@@ -73,6 +74,8 @@ class StateFilter(TabsFilter):
                 return rows.incompatible()
             case "retracted":
                 return rows.retracted()
+            case "gone":
+                return rows.gone()
             case "problem":
                 return rows.with_problems()
             case "disabled":

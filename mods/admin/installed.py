@@ -24,7 +24,7 @@ from vsadmin.lib.modeladmin import ReadOnlyAdmin, tag
 # What the list shows; the long texts of thousands of rows stay where they are.
 _LISTED = (
     "name", "modid", "modid_key", "version", "file_name", "problems", "latest", "recommended", "compatibility",
-    "outdated", "retracted", "back_to", "newer", "newer_why", "server__game_version", "side",
+    "outdated", "retracted", "gone", "back_to", "newer", "newer_why", "server__game_version", "side",
     "enabled", "disabled_by_config", "server__name", "lookup__state", "lookup__error", "lookup__checked_at",
 )  # fmt: skip
 
@@ -150,6 +150,8 @@ class InstalledModAdmin(ReadOnlyAdmin[InstalledMod]):
     @admin.display(description=gettext_lazy("installed"))
     def installed(self, row: InstalledMod) -> SafeString:
         version = cells.version(row.version) if row.version else cells.quiet(_("unknown"))
+        if row.gone:
+            return format_html("{} {}", version, tag("warn", _("gone")))
         return format_html("{} {}", version, tag("bad", _("retracted"))) if row.retracted else version
 
     @admin.display(description=gettext_lazy("recommended"), ordering="outdated")
@@ -218,6 +220,7 @@ class InstalledModAdmin(ReadOnlyAdmin[InstalledMod]):
             "recommendation_reason": wording.recommendation_reason(obj),
             "newer_reason": wording.newer_reason(obj),
             "nothing_recommended": wording.nothing_recommended(obj),
+            "absence": wording.absence(obj),
             "dependencies": mod_page.dependencies(obj),
             "releases": list(mod_page.shown_releases(obj, carrying)),
             "other_modids": sorted(

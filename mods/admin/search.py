@@ -96,10 +96,10 @@ def _with_server(mods: list[Mod], server: GameServer | None) -> list[Found]:
 def _offers(mods: Iterable[Mod]) -> dict[int, list[_Offer]]:
     found: dict[int, list[_Offer]] = {}
     stored = Release.objects.filter(mod__in=[mod.pk for mod in mods]).only(
-        "mod_id", "version", "game_versions", "retracted", "gone_since"
+        "mod_id", "version", "game_versions", "retracted", "gone_since", "file_id"
     )
     for release in stored:
-        offer = _Offer(release, release.version, release.game_versions, release.withdrawn)
+        offer = _Offer(release, release.version, release.game_versions, not release.can_be_had)
         found.setdefault(release.mod_id, []).append(offer)
     return found
 

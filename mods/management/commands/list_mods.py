@@ -76,6 +76,8 @@ def describe(mod: InstalledMod) -> dict[str, Any]:
         "game_version": mod.server.game_version or None,
         "retracted": mod.retracted,
         "retraction_reason": mod.retraction_reason or None,
+        "gone": mod.gone,
+        "successor": f"{mod.successor.modid}@{mod.successor.version}" if mod.successor else None,
         "back_to": mod.back_to or None,
         "newer": mod.newer or None,
         "newer_why": wording.newer_reason(mod) or None,
