@@ -86,6 +86,8 @@ def compatibility_reason(row: InstalledMod) -> str:
     game_version = row.server.game_version
     if not game_version:
         return _("The server's game version isn't known, so nothing can be said.")
+    if row.release is None and row.retracted:
+        return _("It was retracted: the mod database no longer says which game versions it is for.")
     if row.release is None:
         return _("The mod database doesn't know this version of it, so nothing can be said. That is no fault.")
     listed = game_versions(row.release.game_versions)

@@ -148,6 +148,7 @@ class OperationAdmin(ReadOnlyAdmin[Operation]):
             "operation": obj,
             "plan": plan,
             "groups": groups,
+            "nothing_to_do": obj.state == _State.DONE and not groups,
             "offers": plan_page.offer_groups(plan) if obj.state == _State.PLANNED else (),
             "together": any(group.is_together for group in groups),
             "counted": plan_page.in_words(step for step, _row in steps),

@@ -154,6 +154,11 @@ def test_a_plan_without_steps(admin_client: Client, server: GameServer) -> None:
     done = page(admin_client, make_change(server, state="done", plan=Plan(left_alone=("Alpha is up to date.",))))
     assert "Nothing to do." in done
     assert "Alpha is up to date." in done
+    message = "Nothing to do. Alpha is up to date."
+    told = make_change(server, state="done", plan=Plan(left_alone=("Alpha is up to date.",)), message=message)
+    assert page(admin_client, told).count("Alpha is up to date.") == 1
+    told = make_change(server, state="done", plan=Plan(), message="Nothing to do. All is up to date.")
+    assert page(admin_client, told).count("Nothing to do.") == 1
 
 
 def test_a_plan_of_another_vsadmin_is_no_error(admin_client: Client, server: GameServer) -> None:
