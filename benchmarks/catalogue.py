@@ -61,7 +61,7 @@ def main() -> bool:
     for count, file in ((FEW, few), (MANY, many)):
         _use(file)
         began = time.perf_counter()
-        answers.store_list(_summaries(count))
+        answers.store_list(summaries(count))
         print(f"{count} mods stored in {time.perf_counter() - began:.2f} s")
         for number, version in enumerate(("1.21.5", "1.21", "1.20"), start=1):
             answers.store_fits(version, [n for n in range(1, count + 1) if n % (number + 1)], timezone.now())
@@ -103,7 +103,7 @@ def _use(file: Path) -> None:
         connection.settings_dict["NAME"] = str(file)
 
 
-def _summaries(count: int) -> "list[ModSummary]":
+def summaries(count: int) -> "list[ModSummary]":
     """So many made-up mods, always the same."""
     from mods.moddb import ModSummary
 
