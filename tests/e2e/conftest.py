@@ -47,26 +47,30 @@ def browser_type_launch_args() -> dict[str, Any]:
 
 
 @pytest.fixture(scope="session")
-def shared_context(browser: Browser) -> Iterator[BrowserContext]:
-    """One for all tests of this process: styles and scripts are fetched and compiled once."""
+def shared_page(browser: Browser) -> Iterator[Page]:
+    """One for all tests of this process: its renderer stays, and styles and scripts are fetched and compiled once."""
     context = browser.new_context(reduced_motion="reduce")
     context.set_default_timeout(10_000)
-    yield context
+    yield context.new_page()
     context.close()
 
 
 @pytest.fixture
-def context(shared_context: BrowserContext, live_server: LiveServer) -> Iterator[BrowserContext]:
-    """As new: no pages, no cookies, nothing stored; only the browser's cache of static files stays."""
-    shared_context.clear_cookies()
-    yield shared_context
-    for page in shared_context.pages[1:]:
-        page.close()
-    for page in shared_context.pages:
-        shared_context.new_cdp_session(page).send(
-            "Storage.clearDataForOrigin", {"origin": live_server.url, "storageTypes": "local_storage"}
-        )
-        page.close()
+def page(shared_page: Page, live_server: LiveServer) -> Iterator[Page]:
+    """As new: nothing opened, no cookies, nothing stored; only the browser's cache of static files stays."""
+    shared_page.context.clear_cookies()
+    yield shared_page
+    shared_page.context.new_cdp_session(shared_page).send(
+        "Storage.clearDataForOrigin", {"origin": live_server.url, "storageTypes": "local_storage"}
+    )
+    shared_page.goto(f"{live_server.url}/healthz")
+    shared_page.set_viewport_size({"width": 1280, "height": 720})
+    shared_page.emulate_media(color_scheme="light")
+
+
+@pytest.fixture
+def context(page: Page) -> BrowserContext:
+    return page.context
 
 
 @pytest.fixture
@@ -111,11 +115,11 @@ def log_in(context: BrowserContext, user: User, url: str) -> None:
 
 
 @pytest.fixture
-def panel(live_server: LiveServer, complaints: list[str], context: BrowserContext) -> Page:
+def panel(live_server: LiveServer, complaints: list[str], page: Page) -> Page:
     """A page of somebody who may do everything, logged in; nothing is opened in it yet."""
     Worker.write(beat_at=timezone.now())
-    log_in(context, User.objects.create_superuser("admin", "", "a good password"), live_server.url)
-    return context.new_page()
+    log_in(page.context, User.objects.create_superuser("admin", "", "a good password"), live_server.url)
+    return page
 
 
 @pytest.fixture

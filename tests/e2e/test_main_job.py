@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import pytest
 from django.conf import settings
 from django.utils import timezone
-from playwright.sync_api import BrowserContext, Page, expect
+from playwright.sync_api import Page, expect
 from pytest_django.live_server_helper import LiveServer
 
 from conftest import ServerDir, zip_of
@@ -91,12 +91,11 @@ def test_from_login_to_what_needs_doing(
 
 
 def test_the_first_login_with_the_password_that_was_printed(
-    context: BrowserContext, complaints: list[str], live_server: LiveServer
+    page: Page, complaints: list[str], live_server: LiveServer
 ) -> None:
     made = firstrun.ensure_administrator()
     assert made is not None
     Worker.write(beat_at=timezone.now())
-    page = context.new_page()
     page.goto(live_server.url)
     page.get_by_label("Username").fill(made.name)
     page.get_by_label("Password").fill("not " + made.password)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from django.contrib.auth.models import Group, User
 from django.utils import timezone
-from playwright.sync_api import BrowserContext, Page
+from playwright.sync_api import Page
 from pytest_django import Settings
 from pytest_django.live_server_helper import LiveServer
 
@@ -81,12 +81,11 @@ def counts() -> list[int]:
 
 @pytest.mark.parametrize("role", ORDER)
 def test_a_role_sees_and_can_do_only_its_own(
-    context: BrowserContext, complaints: list[str], live_server: LiveServer, world: World, role: str
+    page: Page, complaints: list[str], live_server: LiveServer, world: World, role: str
 ) -> None:
     user = User.objects.create_user("mia", password="a good password", is_staff=True)
     user.groups.add(Group.objects.get(name=role))
-    log_in(context, user, live_server.url)
-    page = context.new_page()
+    log_in(page.context, user, live_server.url)
     refused = 0
     shown = ""
     for deed in deeds(world):
