@@ -89,9 +89,10 @@ def story_of(crash: Crash) -> Story:
 
 def stories(crashes: CrashQuerySet) -> list[Story]:
     """What is known around each of these crashes; at most five queries."""
-    rows = list(crashes.select_related("server", "start").annotate(good_start=_last_good()))
+    unread = ("start__loaded", "start__failures")  # long, as the sets are
+    rows = list(crashes.select_related("server", "start").defer(*unread).annotate(good_start=_last_good()))
     chosen: dict[int, int | None] = {row.pk: getattr(row, "good_start") for row in rows}  # noqa: B009  # annotated
-    good = ServerStart.objects.in_bulk({pk for pk in chosen.values() if pk})
+    good = ServerStart.objects.defer("loaded", "failures").in_bulk({pk for pk in chosen.values() if pk})
     now = starts.sets_now({row.server for row in rows}) if rows else {}
     told = [_story(row, good.get(chosen[row.pk] or 0), tuple(now.get(row.server_id, ()))) for row in rows]
     return _with_times(_with_unlisted(told)) if told else []
@@ -139,15 +140,13 @@ def _set_of(crash: Crash, then: Sequence[modset.Entry], now: Sequence[modset.Ent
     for modid, version in crash.loaded:
         if modid.lower() not in BASE_GAME:
             like = known.get((modid.lower(), version), modset.Entry(modid, version, name=modid))
-            found.append(replace(like, enabled=True))
+            found.append(like._replace(enabled=True))
     return [*found, *(one for one in then if not one.modid)]  # of files without an id it says nothing
 
 
 def _suspects(
     crash: Crash, changed: Difference, then: Sequence[modset.Entry], now: Sequence[modset.Entry]
 ) -> tuple[Suspect, ...]:
-    versions_then = {key: files[0] for key, files in modset.by_mod(then).items()}
-    here = {key: files[0] for key, files in modset.by_mod(now).items()}
     added = {one.key for one in changed.added}
     changes = {one.key: one for one in (*changed.changed, *changed.added, *changed.enabled)}
     changes |= {one.key: one for one in (*changed.removed, *changed.disabled) if one.key not in changes}
@@ -155,11 +154,12 @@ def _suspects(
     keys = sorted(changes, key=lambda key: (key not in order, order.get(key, 0)))
     if crash.blamed_key:
         keys = [crash.blamed_key, *(key for key in keys if key != crash.blamed_key)]
+    there, here = _files_of(keys, then), _files_of(keys, now)
     found = []
     for key in keys:
         one = here.get(key)
         change = changes.get(key) or Change(key, (one.name if one else "") or key, after=one.version if one else "")
-        before = versions_then[key].version if key in versions_then else ""
+        before = there[key].version if key in there else ""
         found.append(
             Suspect(
                 key=key,
@@ -175,6 +175,13 @@ def _suspects(
             )
         )
     return tuple(found)
+
+
+def _files_of(keys: Iterable[str], mods: Iterable[modset.Entry]) -> dict[str, modset.Entry]:
+    """Of each of these mods that is in the set, by its key, the file that the game loads."""
+    wanted = set(keys)
+    files = modset.by_mod(one for one in mods if modset.key(one.modid, one.file_name) in wanted)
+    return {key: same[0] for key, same in files.items()}
 
 
 def _with_unlisted(told: Sequence[Story]) -> list[Story]:

@@ -1,17 +1,18 @@
 """The set of mods that a server has, as plain values that go into JSON and back. Pure."""
 
 from collections import defaultdict
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Iterable, Sequence
 from itertools import zip_longest
-from typing import Any, Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 from mods import versions
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One file of the set. `enabled`: whether the game may load it, `side`: universal, client, server or unknown."""
+class Entry(NamedTuple):
+    """One file of the set. `enabled`: whether the game may load it, `side`: universal, client, server or unknown.
+
+    A tuple, since pages make and compare thousands of them.
+    """
 
     modid: str = ""
     version: str = ""
@@ -37,16 +38,16 @@ class Like(Protocol):
 
 L = TypeVar("L", bound=Like)
 
-_NAMES = tuple(one.name for one in fields(Entry))
+_DEFAULTS = tuple(Entry())
 
 
 def to_json(entries: Iterable[Entry]) -> list[dict[str, Any]]:
-    return [asdict(one) for one in entries]
+    return [one._asdict() for one in entries]
 
 
 def from_json(data: Iterable[dict[str, Any]]) -> tuple[Entry, ...]:
     """Inverse of `to_json`; what another version of vsadmin wrote besides is passed over."""
-    return tuple(Entry(**{name: one[name] for name in _NAMES if name in one}) for one in data)
+    return tuple(Entry._make(map(one.get, Entry._fields, _DEFAULTS)) for one in data)
 
 
 def key(modid: str, file_name: str) -> str:
@@ -66,6 +67,18 @@ def by_mod(files: Iterable[L]) -> dict[str, list[L]]:
         if len(same) > 1:  # few are, and versions take time to read
             same.sort(key=lambda one: (one.enabled, versions.sort_key(one.version)), reverse=True)
     return dict(found)
+
+
+def differing(one: Sequence[Entry], other: Sequence[Entry]) -> tuple[Sequence[Entry], Sequence[Entry]]:
+    """Both sets without the mods whose files are all equal in both: of two sets of thousands a few are left."""
+    these, those = set(one), set(other)
+    if (len(these), len(those)) != (len(one), len(other)):
+        return one, other  # equal files in two folders: how many there are counts
+    changed = {key(entry.modid, entry.file_name) for entry in these ^ those}
+    if not changed:
+        return (), ()
+    left, right = ([entry for entry in each if key(entry.modid, entry.file_name) in changed] for each in (one, other))
+    return left, right
 
 
 Pair = tuple[Entry | None, Entry | None]
@@ -95,10 +108,10 @@ def is_same_file(one: Entry, other: Entry) -> bool:
     return one.sha256 == other.sha256 and (bool(one.sha256) or one.version == other.version)
 
 
-def deeds(then: Iterable[Entry], now: Iterable[Entry]) -> frozenset[str]:
+def deeds(then: Sequence[Entry], now: Sequence[Entry]) -> frozenset[str]:
     """What it takes to make `then` of `now`: of "install", "update", "remove" and "toggle"."""
     wanted = set()
-    for old, new in pairs(then, now):
+    for old, new in pairs(*differing(then, now)):
         if old is None or new is None:
             wanted.add("remove" if old is None else "install")
         elif not is_same_file(old, new):
@@ -108,9 +121,10 @@ def deeds(then: Iterable[Entry], now: Iterable[Entry]) -> frozenset[str]:
     return frozenset(wanted)
 
 
-def same(one: Iterable[Entry], other: Iterable[Entry]) -> bool:
+def same(one: Sequence[Entry], other: Sequence[Entry]) -> bool:
     """Whether both sets are the same mods: a file that was only renamed is no other mod."""
-    return _essence(one) == _essence(other)
+    left, right = differing(one, other)
+    return _essence(left) == _essence(right)
 
 
 def _essence(entries: Iterable[Entry]) -> list[tuple[str, str, str, bool]]:

@@ -1,6 +1,6 @@
 """Which right each change takes, and who may see changes at all."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest
@@ -86,7 +86,7 @@ def _to_put_back(start: int | None) -> set[str]:
     return to_put_back(modset.from_json(found.mods or ()), starts.sets_now([found.server])[found.server_id])
 
 
-def to_put_back(then: Iterable[Entry], now: Iterable[Entry]) -> set[str]:
+def to_put_back(then: Sequence[Entry], now: Sequence[Entry]) -> set[str]:
     """The same of two sets that are known already."""
     return {UPDATE} | {_BY_NAME[one] for one in modset.deeds(then, now)}
 

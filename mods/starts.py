@@ -5,7 +5,7 @@ next one only.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -403,7 +403,7 @@ def on_that_day(moment: datetime) -> str:
     return formats.date_format(timezone.localtime(moment), "D j M H:i")
 
 
-def between(started_at: datetime, before: Iterable[Entry], after: Iterable[Entry]) -> Difference:
+def between(started_at: datetime, before: Sequence[Entry], after: Sequence[Entry]) -> Difference:
     """How the second set differs from the first, which a server read when it started then; mods that a server
     doesn't run aside."""
     return _by_sets(started_at, before, after)
@@ -508,16 +508,16 @@ def _latest(servers: Iterable[GameServer]) -> QuerySet[ServerStart]:
     return ServerStart.objects.filter(server__in=list(servers), pk=Subquery(newest))
 
 
-def _difference(start: ServerStart, now: list[Entry], first_seen: Iterable[Entry] | None) -> Difference:
+def _difference(start: ServerStart, now: list[Entry], first_seen: Sequence[Entry] | None) -> Difference:
     if start.mods is not None:
         return _by_sets(start.started_at, modset.from_json(start.mods), now)
     since = replace(_by_sets(start.started_at, now if first_seen is None else first_seen, now), known=False)
     return replace(_by_ids(start, now), changed=since.changed) if start.loaded else since
 
 
-def _by_sets(started_at: datetime, before: Iterable[Entry], now: Iterable[Entry]) -> Difference:
+def _by_sets(started_at: datetime, before: Sequence[Entry], now: Sequence[Entry]) -> Difference:
     told: dict[str, list[Change]] = defaultdict(list)
-    old_ones, new_ones = modset.by_mod(before), modset.by_mod(now)
+    old_ones, new_ones = (modset.by_mod(files) for files in modset.differing(before, now))
     for key in sorted({*old_ones, *new_ones}):
         old = next(iter(old_ones.get(key, [])), None)
         new = next(iter(new_ones.get(key, [])), None)
