@@ -3,11 +3,12 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 from django.utils.translation import gettext as _
 
 from mods import modset, versions
-from mods.models import GameServer, InstalledMod, InstalledModQuerySet, Operation
+from mods.models import GameServer, InstalledMod, Operation
 from mods.wishes import Target, Wish
 
 
@@ -23,6 +24,39 @@ class Relation(StrEnum):
     ONLY_RIGHT = "only_right"
 
 
+class File(NamedTuple):
+    """An installed file, as lists and comparisons name it; a tuple, since they take thousands."""
+
+    server: int
+    pk: int
+    modid: str
+    version: str
+    sha256: str
+    enabled: bool
+    disabled_by_config: bool
+    file_name: str
+    name: str
+    side: str
+    required_on_client: bool
+    #: Of the release that its version is: number of its file in the mod database, and the SHA-256 where it is known.
+    release_file: int | None
+    release_sha256: str | None
+    #: The number of the mod's page there.
+    asset: int | None
+
+    @property
+    def file_id(self) -> int | None:
+        """The file's number in the mod database; None where it isn't known to be that very file."""
+        is_other = self.release_sha256 and self.sha256 and self.release_sha256 != self.sha256
+        return None if is_other else self.release_file
+
+
+_COLUMNS = (
+    *("server_id", "pk", "modid", "version", "sha256", "enabled", "disabled_by_config", "file_name", "name", "side"),
+    *("required_on_client", "release__file_id", "release__sha256", "lookup__mod__asset_id"),
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Row:
     """One mod on both servers. `left`, `right`: the file that the game loads there, None where it has none."""
@@ -31,10 +65,10 @@ class Row:
     key: str
     name: str
     relation: Relation
-    left: InstalledMod | None = None
-    right: InstalledMod | None = None
+    left: File | None = None
+    right: File | None = None
     #: Every file of it on the right server.
-    right_files: tuple[InstalledMod, ...] = ()
+    right_files: tuple[File, ...] = ()
 
     @property
     def removes(self) -> bool:
@@ -68,10 +102,8 @@ class Row:
 
 def compare(left: GameServer, right: GameServer) -> tuple[Row, ...]:
     """Every mod that either has, by name; one query."""
-    files: dict[int, list[InstalledMod]] = {left.pk: [], right.pk: []}
-    for one in _files([left, right]):
-        files[one.server_id].append(one)
-    lefts, rights = modset.by_mod(files[left.pk]), modset.by_mod(files[right.pk])
+    files = files_of([left, right])
+    lefts, rights = (modset.by_mod(one for one in files if one.server == server.pk) for server in (left, right))
     rows = [_row(key, lefts.get(key, []), rights.get(key, [])) for key in {*lefts, *rights}]
     return tuple(sorted(rows, key=lambda row: (row.name.lower(), row.key)))
 
@@ -90,37 +122,27 @@ def wish(left: GameServer, right: GameServer, keys: Collection[str]) -> Wish:
     return Wish(Operation.Kind.ALIGN.value, tuple(targets))
 
 
-def target(one: InstalledMod) -> Target:
+def target(one: File) -> Target:
     """This very file, as a target for another server: its id, version and contents, and whether it is enabled."""
     return Target(
-        modid=one.modid, version=one.version, file_id=file_id(one), sha256=one.sha256, enabled=one.enabled, held=None
+        modid=one.modid, version=one.version, file_id=one.file_id, sha256=one.sha256, enabled=one.enabled, held=None
     )
 
 
-def file_id(one: InstalledMod) -> int | None:
-    """The file's number in the mod database; None where it isn't known to be that very file."""
-    release = one.release
-    if release is None or (release.sha256 and one.sha256 and release.sha256 != one.sha256):
-        return None
-    return release.file_id
+def files_of(servers: Collection[GameServer]) -> list[File]:
+    """The files of these servers, by their keys; one query."""
+    rows = InstalledMod.objects.filter(server__in=servers).order_by("pk").values_list(*_COLUMNS)
+    return [File._make(row) for row in rows]
 
 
-def _files(servers: Collection[GameServer]) -> InstalledModQuerySet:
-    return (
-        InstalledMod.objects.filter(server__in=servers)
-        .select_related("release")
-        .defer("description", "release__changelog", "release__file_url")
-    )
-
-
-def _row(key: str, lefts: list[InstalledMod], rights: list[InstalledMod]) -> Row:
+def _row(key: str, lefts: list[File], rights: list[File]) -> Row:
     left, right = next(iter(lefts), None), next(iter(rights), None)
     subject = left or right
     assert subject is not None
     return Row(key, subject.name, _relation(left, right), left, right, tuple(rights))
 
 
-def _relation(left: InstalledMod | None, right: InstalledMod | None) -> Relation:
+def _relation(left: File | None, right: File | None) -> Relation:
     if right is None:
         return Relation.ONLY_LEFT
     if left is None:

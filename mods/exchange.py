@@ -10,7 +10,8 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from mods import comparing, conf, manifest, modset, wishes
-from mods.models import GameServer, Hold, InstalledMod
+from mods.comparing import File
+from mods.models import GameServer, Hold
 from mods.wishes import Target
 
 FORMAT = "vsadmin-mods"
@@ -46,7 +47,7 @@ def export_json(server: GameServer) -> dict[str, Any]:
             {
                 "modid": one.modid,
                 "version": one.version,
-                "file_id": comparing.file_id(one),
+                "file_id": one.file_id,
                 "sha256": one.sha256,
                 "enabled": one.enabled,
                 "held": one.modid.lower() in held,
@@ -80,11 +81,10 @@ def _can_be_read(line: str) -> bool:
         return False
 
 
-def _mods(server: GameServer) -> list[InstalledMod]:
+def _mods(server: GameServer) -> list[File]:
     """The server's mods by name, one file each."""
-    rows = InstalledMod.objects.filter(server=server).select_related("release", "lookup__mod")
-    rows = rows.defer("description", "release__changelog", "lookup__mod__description")
-    return sorted((files[0] for files in modset.by_mod(rows).values()), key=lambda one: (one.name.lower(), one.pk))
+    mods = modset.by_mod(comparing.files_of([server]))
+    return sorted((files[0] for files in mods.values()), key=lambda one: (one.name.lower(), one.pk))
 
 
 # --- reading
@@ -219,13 +219,18 @@ def players_list(server: GameServer, format: Literal["text", "markdown"] = "text
 
     The server offers the needed ones itself to who joins. One query.
     """
-    needed: list[InstalledMod] = []
-    optional: list[InstalledMod] = []
+    needed: list[File] = []
+    optional: list[File] = []
     for one in _mods(server):
         if not one.enabled or one.disabled_by_config or not one.modid or one.side == "server":
             continue
         (needed if one.side != "client" and one.required_on_client else optional).append(one)
-    line = _markdown_line if format == "markdown" else _text_line
+    written = _markdown_line if format == "markdown" else _text_line
+    database = conf.MODDB_URL.get()
+
+    def line(one: File) -> str:
+        return written(one, f"{database}/show/mod/{one.asset}" if one.asset else "")
+
     words = {"server": server.name, "version": server.game_version or "?"}
     title = _("Mods for %(server)s (Vintage Story %(version)s)") % words
     parts = [f"**{_escaped(title)}**" if format == "markdown" else title]
@@ -235,20 +240,13 @@ def players_list(server: GameServer, format: Literal["text", "markdown"] = "text
     return "\n\n".join(parts) + "\n"
 
 
-def _text_line(one: InstalledMod) -> str:
-    return "- " + " ".join(part for part in (one.name, one.version, _page(one)) if part)
+def _text_line(one: File, page: str) -> str:
+    return "- " + " ".join(part for part in (one.name, one.version, page) if part)
 
 
-def _markdown_line(one: InstalledMod) -> str:
-    page = _page(one)
+def _markdown_line(one: File, page: str) -> str:
     name = f"[{_escaped(one.name)}]({page})" if page else _escaped(one.name)
     return "- " + " ".join(part for part in (name, _escaped(one.version)) if part)
-
-
-def _page(one: InstalledMod) -> str:
-    """The mod's page in the mod database; "" where it has none."""
-    mod = one.lookup.mod if one.lookup else None
-    return f"{conf.MODDB_URL.get()}/show/mod/{mod.asset_id}" if mod and mod.asset_id else ""
 
 
 def _escaped(text: str) -> str:
