@@ -108,12 +108,16 @@ def compare(left: GameServer, right: GameServer) -> tuple[Row, ...]:
     return tuple(sorted(rows, key=lambda row: (row.name.lower(), row.key)))
 
 
-def wish(left: GameServer, right: GameServer, keys: Collection[str]) -> Wish:
+def wish(left: GameServer, right: GameServer, keys: Collection[str], *, all_but: Collection[str] | None = None) -> Wish:
     """The wish to make `right` like `left` for the mods with these keys. Those that are the same by now, or gone from
-    both, are passed over."""
+    both, are passed over.
+
+    `all_but`: every other mod too but these, as far as that takes nothing away.
+    """
     targets: list[Target] = []
     for row in compare(left, right):
-        if row.key not in keys or not row.can_be_wished:
+        is_other = all_but is not None and row.key not in all_but and not row.removes
+        if not (row.key in keys or is_other) or not row.can_be_wished:
             continue
         if row.left is not None:
             targets.append(target(row.left))

@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.contrib.admin import AdminSite
+from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
@@ -24,11 +25,15 @@ TONES = {
     Relation.ONLY_LEFT: "info",
     Relation.ONLY_RIGHT: "calm",
 }
+#: Differences on one page.
+_ROWS = 100
 _RIGHTS = (rights.INSTALL, rights.UPDATE, rights.TOGGLE)
 
 
 def page(site: AdminSite) -> View:
-    """GET: `left` and `right` beside each other. POST: plan to make the right one like the left for the ticked mods."""
+    """GET: `left` and `right` beside each other. POST: plan to make the right one like the left for the ticked mods;
+    with `others`, for those too that weren't `shown` (removals aside).
+    """
 
     @require_http_methods(["GET", "HEAD", "POST"])
     def view(request: HttpRequest) -> HttpResponse:
@@ -43,7 +48,8 @@ def page(site: AdminSite) -> View:
             return _render(site, request, servers, left, right)
         if left is None or right is None or left == right:
             return HttpResponseRedirect(reverse("admin:mods_gameserver_compare"))
-        wish = comparing.wish(left, right, set(request.POST.getlist("key")))
+        others = set(request.POST.getlist("shown")) if "others" in request.POST else None
+        wish = comparing.wish(left, right, set(request.POST.getlist("key")), all_but=others)
         rights.require(request, *rights.needed(wish))
         if not wish.targets:
             asking.nothing_chosen(request)
@@ -67,6 +73,7 @@ def _render(
 ) -> HttpResponse:
     rows = list(comparing.compare(left, right)) if left and right and left != right else []
     differing = [row for row in rows if row.relation is not Relation.SAME]
+    page = Paginator(differing, _ROWS).get_page(request.GET.get("page"))
     user = request.user
     context: dict[str, Any] = {
         **site.each_context(request),
@@ -75,7 +82,9 @@ def _render(
         "left": left,
         "right": right,
         "is_same_server": left is not None and left == right,
-        "rows": [(row, TONES[row.relation]) for row in differing],
+        "rows": [(row, TONES[row.relation]) for row in page],
+        "page": page,
+        "elsewhere": len(differing) - len(page),
         "same": len(rows) - len(differing),
         "may_align": user.has_perms(_RIGHTS),
         "may_remove": user.has_perm(rights.REMOVE),

@@ -1,11 +1,13 @@
 """Two servers beside each other, and the plan for the ticked rows."""
 
+import re
+
 import pytest
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from mods.models import GameServer, Operation
+from mods.models import GameServer, InstalledMod, Operation
 from mods.tests.rows import install, install_many, make_server
 
 pytestmark = pytest.mark.django_db
@@ -59,6 +61,38 @@ def test_the_ticked_rows_make_one_plan_of_the_right_server(
     assert (change.server, change.kind) == (right, "align")
     wanted = {(target["modid"], target["version"], target["remove"]) for target in change.wish["targets"]}
     assert wanted == {("newer", "2.0.0", False), ("", "", True)}
+
+
+def test_many_differences_come_in_pages_and_the_others_only_if_asked_for(admin_client: Client) -> None:
+    left, right = make_server("Left"), make_server("Right")
+    install_many(left, 101)
+    install(right, "extra", name="Zzz")
+    first = admin_client.get(query(left, right)).text
+    assert first.count('name="shown"') == first.count('name="key"') == 100
+    assert "102 differences" in first
+    assert "Also the 2 differences on the other pages" in first
+    assert 'name="others" checked' not in first
+    second = admin_client.get(f"{query(left, right)}&page=2").text
+    assert second.count('name="shown"') == 2
+
+    shown = re.findall(r'name="shown" value="([^"]+)"', first)
+    form = {"left": left.pk, "right": right.pk, "key": shown[:1], "shown": shown}
+    admin_client.post(PAGE, form)
+    admin_client.post(PAGE, {**form, "others": "on"})
+    both, one = Operation.objects.all()
+    assert [target["modid"] for target in one.wish["targets"]] == shown[:1]
+    others = {row.modid for row in InstalledMod.objects.filter(server=left)} - {*shown[1:]}
+    assert {target["modid"] for target in both.wish["targets"]} == others
+    assert len(others) == 2
+
+
+def test_a_hundred_differences_are_one_page(admin_client: Client) -> None:
+    left, right = make_server("Left"), make_server("Right")
+    install_many(left, 100)
+    text = admin_client.get(query(left, right)).text
+    assert text.count('name="key"') == 100
+    assert 'name="shown"' not in text
+    assert 'name="others"' not in text
 
 
 def test_nothing_ticked(admin_client: Client, servers: tuple[GameServer, GameServer]) -> None:

@@ -135,6 +135,20 @@ def test_a_ticked_removal_names_every_file_of_the_mod(left: GameServer, right: G
     assert wishes.from_json(wishes.to_json(wish)) == wish
 
 
+def test_all_but_some_takes_nothing_away(left: GameServer, right: GameServer) -> None:
+    for modid in ("ticked", "other", "shown"):
+        install(left, modid)
+    install(right, "extra")
+    install(left, "", file_name="nameless.zip")
+    wish = comparing.wish(left, right, ["ticked"], all_but=["ticked", "shown"])
+    assert {target.modid for target in wish.targets} == {"ticked", "other"}
+    assert {target.modid for target in comparing.wish(left, right, [], all_but=[]).targets} == {
+        "ticked",
+        "other",
+        "shown",
+    }
+
+
 def test_one_query_however_many_mods(left: GameServer, right: GameServer) -> None:
     release = make_release(make_mod("m0"), "1.0.0")
     for number in range(10):
