@@ -178,8 +178,9 @@ def test_a_run_that_crashed_late_is_not_its_own_last_good_start(crashing: Crashi
 
 
 def test_a_game_update_is_a_change_like_any_other(crashing: Crashing) -> None:
+    before = (crashing.folder.mods / "deepmining.zip").read_bytes()
     crashing.updated(restart=False)
-    crashing.put("deepmining", "0.9.3")
+    (crashing.folder.mods / "deepmining.zip").write_bytes(before)
     crashing.game = "1.21.6"
     crashing.started(5)
     crashing.scan(4)
@@ -211,8 +212,9 @@ def test_the_same_game_is_no_change(crashing: Crashing) -> None:
 
 
 def test_a_new_mod_that_the_game_names_is_installed_not_updated(crashing: Crashing) -> None:
+    before = (crashing.folder.mods / "deepmining.zip").read_bytes()
     crashing.updated(restart=False)
-    crashing.put("deepmining", "0.9.3")
+    (crashing.folder.mods / "deepmining.zip").write_bytes(before)
     crashing.put("tallow", "1.0.0")
     crashing.scan(6)
     crashing.started(5)
