@@ -1,6 +1,6 @@
 """Kept copies: replaced or removed files that can't be fetched again byte for byte. Deleted only by hand.
 
-In: the file first, then its row. Out: the file first, then its row. `tend` brings both together after a crash.
+In: the file first, then its row. Out: the file first, then its row. `tend` adopts what a crash left without a row.
 """
 
 import hashlib
@@ -36,6 +36,7 @@ _CHUNK = 1024 * 1024
 _SPARE = 1024 * 1024
 _UNSAFE = re.compile(r"[^A-Za-z0-9.+-]+")
 _OURS = re.compile(r"([A-Za-z0-9][A-Za-z0-9.+_-]{0,149})~([0-9a-f]{12})(?:-\d{1,6})?\.(zip|cs|dll)")
+_NAMED = 5
 _LONGEST = 70  # characters of the modid, and of the version, in a name
 
 
@@ -226,30 +227,23 @@ def total() -> tuple[int, int]:
 
 
 def tend() -> int:
-    """Adopt files of ours without a row, drop rows without a file, sweep staging; returns how many rows changed.
+    """Adopt files of ours without a row, and sweep staging; returns how many were adopted.
 
-    Other files are reported and never touched. Raises OSError, `locks.Busy`, DatabaseError.
+    A row whose file is missing stays, and is reported: its disk may not be mounted. Other files are reported and never
+    touched. Raises OSError, `locks.Busy`, DatabaseError.
     """
     try:
         names = {name for name in os.listdir(folder()) if not name.startswith(".")}
     except FileNotFoundError:
-        return 0  # nothing was ever kept; or it isn't mounted, which is no reason to forget what is in it
-    rows = dict(KeptCopy.objects.values_list("stored_name", "pk"))
-    if files.leftovers(_staging()).files == 0 and names == set(rows):
+        names = set()
+    rows = set(KeptCopy.objects.values_list("stored_name", flat=True))
+    if missing := sorted(rows - names):
+        logs.event("kept_copies_missing", level=logging.WARNING, count=len(missing), files=missing[:_NAMED])
+    if files.leftovers(_staging()).files == 0 and names <= rows:
         return 0
     with _alone():
         files.leftovers(_staging(), remove=True)
-        return _drop_lost(rows) + sum(map(_adopt, sorted(names - set(rows))))
-
-
-def _drop_lost(rows: dict[str, int]) -> int:
-    dropped = 0
-    for name, pk in rows.items():
-        if os.path.lexists(folder() / name) or not KeptCopy.objects.filter(pk=pk).delete()[0]:
-            continue
-        dropped += 1
-        logs.event("kept_copy_dropped", level=logging.WARNING, file=name, reason="file missing")
-    return dropped
+        return sum(map(_adopt, sorted(names - rows)))
 
 
 def _adopt(name: str) -> bool:

@@ -1,6 +1,8 @@
 """Kept copies: durable, verified, deleted only by hand; files and rows agree after a crash."""
 
 import os
+import shutil
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -16,6 +18,7 @@ from mods.models import GameServer, KeptCopy
 from mods.plans import OldFile
 from mods.tests.changes import mod_zip, sha256
 from mods.tests.rows import make_server
+from vsadmin.lib import locks
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -102,18 +105,58 @@ def test_files_and_rows_are_brought_together(server: GameServer, tmp_path: Path,
     (keeping.folder() / "notes.txt").write_text("mine")
     (keeping.folder() / "a_1.0.0~000000000000.zip").write_bytes(b"other bytes than its name says")
     (keeping.folder() / ".staging" / "dead.part").write_bytes(b"x")
-    assert keeping.tend() == 2
-    adopted = KeptCopy.objects.get()
+    assert keeping.tend() == 1
+    adopted = KeptCopy.objects.exclude(pk=lost.pk).get()
     assert (adopted.stored_name, adopted.modid, adopted.version) == (stray.stored_name, "carryon", "1.0.0")
     assert (adopted.sha256, adopted.size, adopted.server) == (sha256(content), len(content), None)
     assert {event["file"] for event in events.named("kept_foreign_file")} == {"notes.txt", "a_1.0.0~000000000000.zip"}
     assert (keeping.folder() / "notes.txt").exists()
     assert os.listdir(keeping.folder() / ".staging") == []
     assert keeping.tend() == 0
+    assert KeptCopy.objects.filter(pk=lost.pk).exists()
+    assert {tuple(event["files"]) for event in events.named("kept_copies_missing")} == {(lost.stored_name,)}
 
 
-def test_a_folder_that_is_not_mounted_loses_no_row(server: GameServer, tmp_path: Path) -> None:
-    keep(server, tmp_path / "a.zip", b"x")
-    keeping.folder().rename(tmp_path / "elsewhere")
+@pytest.mark.parametrize("mount_point", [True, False])
+def test_a_folder_that_is_not_mounted_loses_no_row(
+    server: GameServer, tmp_path: Path, mount_point: bool, events: Events
+) -> None:
+    first, second = keep(server, tmp_path / "a.zip", b"x"), keep(server, tmp_path / "b.zip", b"y")
     assert keeping.tend() == 0
-    assert KeptCopy.objects.exists()
+    assert events.named("kept_copies_missing") == []
+    mounted = keeping.folder().rename(tmp_path / "elsewhere")
+    if mount_point:
+        keeping.folder().mkdir()
+    for _turn in range(2):
+        assert keeping.tend() == 0
+    assert set(KeptCopy.objects.all()) == {first, second}
+    assert [event["count"] for event in events.named("kept_copies_missing")] == [2, 2]
+    keep(server, tmp_path / "c.zip", b"z")  # what is kept meanwhile
+    assert keeping.tend() == 0
+    assert KeptCopy.objects.count() == 3
+    shutil.rmtree(keeping.folder())
+    mounted.rename(keeping.folder())
+    with closing(keeping.open(first)) as file:
+        assert file.read() == b"x"
+
+
+@pytest.mark.parametrize("verb", ["keep", "delete", "delete_all", "tend"])
+def test_whoever_changes_the_kept_copies_is_alone(
+    server: GameServer, tmp_path: Path, verb: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = keep(server, tmp_path / "a.zip", b"x")
+    stray = keeping.folder() / f"b_1.0.0~{sha256(b'y')[:12]}.zip"
+    stray.write_bytes(b"y")
+    monkeypatch.setattr(keeping, "_WAIT", 0)
+    verbs: dict[str, Callable[[], object]] = {
+        "keep": lambda: keep(server, tmp_path / "c.zip", b"z"),
+        "delete": lambda: keeping.delete(kept, None),
+        "delete_all": lambda: keeping.delete_all([kept], None),
+        "tend": keeping.tend,
+    }
+    with locks.hold("kept"), pytest.raises(locks.Busy):
+        verbs[verb]()
+    assert (keeping.folder() / kept.stored_name).exists()
+    assert KeptCopy.objects.get() == kept
+    verbs[verb]()
+    assert KeptCopy.objects.count() == (0 if verb.startswith("delete") else 2)
