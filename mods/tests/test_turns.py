@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.db import DatabaseError, connection
 from django.utils import timezone
 from django_q.models import OrmQ
 
@@ -100,3 +101,46 @@ def test_the_longest_waiting_one_is_told_by_the_yes(three: list[Operation]) -> N
     assert recovery.longest_waiting(server) == three[0].pk
     Operation.objects.update(state=State.DONE)
     assert recovery.longest_waiting(server) is None
+
+
+def test_trouble_with_the_queue_of_one_server_stops_no_other(
+    world: World, three: list[Operation], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = GameServer.objects.create(name="Zweiter", data_dir=str(world.dir.path / "none"))
+    tried: list[int] = []
+
+    def broken(server: GameServer) -> None:
+        tried.append(server.pk)
+        raise DatabaseError("no such table")
+
+    monkeypatch.setattr(recovery, "run_next", broken)
+    assert recovery.recover() == 0
+    assert tried == [world.server.pk, other.pk]
+
+
+def breaks(*_arguments: Any) -> None:
+    raise RuntimeError("broken")
+
+
+def test_after_an_error_the_connection_that_holds_the_lock_is_kept(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On PostgreSQL the lock of the change goes with its connection, however old that is."""
+    closed: list[bool] = []
+    monkeypatch.setattr(carrying, "_compare_and_place", breaks)
+    monkeypatch.setattr(connection, "close_at", 0.0)
+    monkeypatch.setattr(connection, "close", lambda: closed.append(True))
+    assert "RuntimeError: broken" in world.run(world.disable("a.zip")).message
+    assert not closed
+
+
+def test_without_its_connection_a_change_leaves_mending_to_whoever_has_the_lock(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(carrying, "_compare_and_place", breaks)
+    with monkeypatch.context() as lost:
+        lost.setattr(connection, "is_usable", lambda: False)
+        assert world.run(world.disable("a.zip")).state == State.RUNNING
+    assert recovery.recover() == 1
+    assert Operation.objects.get().message.startswith("It was interrupted")
+    assert set(world.files()) == {"a.zip", "b.zip", "c.zip"}
