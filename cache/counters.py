@@ -53,7 +53,9 @@ def _add_to_today(resized: list[str], changes: list[tuple[str, int]]) -> None:
     if not _count("UPDATE cache_cacheday SET ", resized, changes, " WHERE day = %s", stored):
         CacheDay.objects.bulk_create([CacheDay(day=today, size_bytes=used_bytes())], ignore_conflicts=True)
         _count("UPDATE cache_cacheday SET ", resized, changes, " WHERE day = %s", stored)
-        CacheDay.objects.filter(day__lt=today - timedelta(days=KEPT_DAYS)).delete()
+        # A clock that is years ahead for a moment must not take what is known away.
+        if CacheDay.objects.filter(day__lt=today, day__gte=today - timedelta(days=30)).exists():
+            CacheDay.objects.filter(day__lt=today - timedelta(days=KEPT_DAYS)).delete()
 
 
 def _count(

@@ -24,6 +24,9 @@ BUDGET = 30.0
 PAUSES = tuple(timedelta(minutes=minutes) for minutes in (1, 2, 5, 10, 20, 40, 60))
 #: From when on a delivery that fails once more is given up.
 GIVE_UP_AFTER = timedelta(hours=6)
+#: So often it is tried at least, however old it is: the clock may have been set, or nothing ran for a day; and so
+#: often at most.
+LEAST_TRIES, MOST_TRIES = 5, 50
 #: Longer than any try takes.
 CLAIM = timedelta(minutes=5)
 #: What is due so soon is waited for, in seconds: Discord wants a pause after each few messages. Not for ever.
@@ -154,4 +157,5 @@ def _next_try(delivery: Delivery, result: Result, now: datetime) -> datetime | N
         asked = timedelta(seconds=max(result.wait, 1))
         pause = asked if _is_short(result.wait, delivery.tries) else max(pause, asked)
     next_try = now + pause
-    return next_try if next_try - delivery.created_at <= GIVE_UP_AFTER else None
+    is_old = next_try - delivery.created_at > GIVE_UP_AFTER and delivery.tries >= LEAST_TRIES
+    return None if is_old or pause > GIVE_UP_AFTER or delivery.tries >= MOST_TRIES else next_try

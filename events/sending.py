@@ -115,6 +115,9 @@ def _answered(status: int, retry_after: str) -> Result:
     return Result(Outcome.NEVER, text % status)
 
 
+_DAY = 86_400.0
+
+
 def _seconds(retry_after: str) -> float | None:
     """Of a Retry-After header: seconds, also with a fraction as Discord has it, or a date; None for nonsense."""
     try:
@@ -124,6 +127,8 @@ def _seconds(retry_after: str) -> float | None:
             wait = (parsedate_to_datetime(retry_after) - timezone.now()).total_seconds()
         except (ValueError, TypeError, OverflowError):
             return None
+        if wait > _DAY:
+            return None  # rather our clock is wrong
     return wait if 0 <= wait < 10**9 else None
 
 

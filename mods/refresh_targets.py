@@ -72,7 +72,14 @@ def find() -> dict[str, Target]:
 def mark_due(targets: Collection[Target], *, force: bool) -> None:
     """Mark whose details are due whatever the batches say: all, or the new, the doubted, and the oldest in turn."""
     known = [target for target in targets if target.lookup.fetched_at is not None]
-    known.sort(key=lambda target: (target.lookup.fetched_at or timezone.now(), target.lookup.pk))
+    now = timezone.now()
+
+    def age(target: Target) -> tuple[bool, datetime, int]:
+        """From the future (the clock was set back) is as good as never."""
+        fetched_at = target.lookup.fetched_at or now
+        return fetched_at <= now, fetched_at, target.lookup.pk
+
+    known.sort(key=age)
     interval = min(conf.REFRESH_INTERVAL.get() or RENEWED_WITHIN, RENEWED_WITHIN)
     due = {id(target) for target in known[: math.ceil(len(targets) * interval / RENEWED_WITHIN)]}
     for target in targets:

@@ -15,7 +15,7 @@ from django.utils import timezone
 from django_q import cluster as q_cluster
 from django_q.scheduler import scheduler
 
-from vsadmin import schedules
+from vsadmin import login, schedules
 from vsadmin.lib import locks, logs
 from vsadmin.lib.jobs import heartbeat, runner
 
@@ -76,6 +76,7 @@ class Guard(q_cluster.Sentinel):  # type: ignore[misc]  # django_q has no types
             if jump := self._clock.jumped():
                 logs.event("clock_jumped", level=logging.WARNING, seconds=round(jump))
                 runner.deliver_again()  # by their times, tasks would wait for as long as the clock was set back
+                login.mend_times()
             schedules.pull_in()
         except Exception:  # noqa: BLE001  # django-q2's guard must live; the next look may go better
             _log.exception("looking at the schedules")

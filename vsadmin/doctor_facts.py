@@ -44,7 +44,7 @@ def read() -> Facts:
     worker = Worker.load()
     rows = Schedule.objects.filter(name__in=[one.name for one in schedules.SCHEDULED])
     last = RefreshRun.objects.first()
-    completed = RefreshRun.objects.filter(state=RefreshRun.State.COMPLETED).aggregate(Max("started_at"))
+    completed = RefreshRun.objects.filter(state=RefreshRun.State.COMPLETED).first()
     released = Release.objects.aggregate(Max("created"))["created__max"]
     listed = Mod.objects.aggregate(Max("last_released"))["last_released__max"]
     job = JobRun.objects.aggregate(Max("queued_at"))["queued_at__max"]
@@ -53,7 +53,7 @@ def read() -> Facts:
         worker=worker,
         schedules=list(rows.order_by("pk").values_list("name", "next_run", "minutes")),
         last_refresh=last,
-        refresh_completed_at=completed["started_at__max"],
+        refresh_completed_at=completed.started_at if completed else None,
         has_mods=InstalledMod.objects.exists(),
         servers=list(GameServer.objects.all()),
         cache=counters.totals(),

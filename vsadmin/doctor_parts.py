@@ -118,7 +118,7 @@ def mod_database(facts: Facts) -> list[Finding]:
                 "./run.sh manage refresh_mods",
             )
         ]
-    if interval and timezone.now() - last.started_at > 2 * timedelta(seconds=interval) + health.REFRESH_LEEWAY:
+    if interval and abs(timezone.now() - last.started_at) > 2 * timedelta(seconds=interval) + health.REFRESH_LEEWAY:
         words = _("The last refresh is from %s.") % clock_words(last.started_at)
         return [warning(words, _("Ask now, and see whether the worker is alive:"), "./run.sh manage refresh_mods")]
     found = [ok(_("It was asked %s.") % times.relative(last.started_at))]

@@ -183,7 +183,7 @@ def _copy_aside() -> str:
         _sync(draft)
         draft.replace(target)
         _sync(folder)
-        _drop_old_copies(folder)
+        _drop_old_copies(folder, target)
     except (OSError, sqlite3.Error, Error) as error:
         draft.unlink(missing_ok=True)
         raise CannotStart(
@@ -201,9 +201,11 @@ def _sync(path: Path) -> None:
         os.close(handle)
 
 
-def _drop_old_copies(folder: Path) -> None:
+def _drop_old_copies(folder: Path, newest: Path) -> None:
+    """Keep `newest`, and of the others those with the latest times in their names: a clock may have been set back."""
     copies = sorted(path for path in folder.glob("vsadmin-*.*") if path.suffix in {".sqlite3", ".dump"})
-    for path in copies[:-KEPT_COPIES]:
+    copies.remove(newest)
+    for path in copies[: -(KEPT_COPIES - 1)]:
         path.unlink()
 
 

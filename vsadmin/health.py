@@ -80,7 +80,8 @@ def _refresh_attempted() -> bool:
     interval = mods_conf.REFRESH_INTERVAL.get()
     if not interval:
         return True
-    soonest = timezone.now() - 2 * timedelta(seconds=interval) - REFRESH_LEEWAY
-    if RefreshRun.objects.filter(started_at__gte=soonest).exists():
+    within = 2 * timedelta(seconds=interval) + REFRESH_LEEWAY
+    last = RefreshRun.objects.first()
+    if last is not None and abs(timezone.now() - last.started_at) <= within:
         return True
-    return store.was_changed_since(mods_conf.REFRESH_INTERVAL.name, soonest)
+    return store.was_changed_within(mods_conf.REFRESH_INTERVAL.name, within)

@@ -136,6 +136,12 @@ def opens_at(name: str, address: str | None) -> datetime | None:
     return None
 
 
+def mend_times() -> None:
+    """Failures that a clock which was ahead stamped with the future count from now on, not until then."""
+    now = timezone.now()
+    AccessAttempt.objects.filter(attempt_time__gt=now + timedelta(minutes=1)).update(attempt_time=now)
+
+
 @receiver(user_locked_out)
 def _note(sender: object, request: HttpRequest, username: str | None, ip_address: str | None, **kwargs: Any) -> None:
     """A line of the log, the first time. The name is left out where nobody has it: it may be a mistyped password."""

@@ -153,10 +153,8 @@ def _moddb(request: HttpRequest, last_run: RefreshRun | None, next_refresh: date
     job = Job(mods_tasks.REFRESH, _("Try now")) if request.user.has_perm("mods.refresh_mod") else None
     if last_run is None or last_run.state != RefreshRun.State.FAILED:
         return []
-    answered = RefreshRun.objects.filter(state=RefreshRun.State.COMPLETED).values_list("started_at", flat=True).first()
-    failing = RefreshRun.objects.filter(state=RefreshRun.State.FAILED).order_by("started_at")
-    if answered:
-        failing = failing.filter(started_at__gt=answered)
+    answered = RefreshRun.objects.filter(state=RefreshRun.State.COMPLETED).values_list("pk", flat=True).first()
+    failing = RefreshRun.objects.filter(state=RefreshRun.State.FAILED, pk__gt=answered or 0).order_by("pk")
     first = failing.first() or last_run
     why = next(iter(last_run.failures.values()), "") if isinstance(last_run.failures, dict) else ""
     next_try = _next_try(next_refresh)

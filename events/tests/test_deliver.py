@@ -135,6 +135,54 @@ def test_a_receiver_that_asks_for_quiet_gets_it(said: str, target: MakeTarget) -
     assert (status_of(first), status_of(second)) == (("sent", 2), ("sent", 1))
 
 
+def test_a_short_pause_pulls_nothing_forward(target: MakeTarget, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What waits for longer than the pause that was asked for goes on waiting; what is due sooner waits for it."""
+    with serving({PATH: answer(status=429, headers="Retry-After: 2\r\n")}) as server:
+        target(server.url + PATH)
+        with time_machine.travel(START, tick=False):
+            asked, later, sooner = happen("1"), happen("2"), happen("3")
+            Delivery.objects.filter(pk=later.pk).update(next_try_at=START + timedelta(minutes=40))
+            Delivery.objects.filter(pk=sooner.pk).update(next_try_at=START + timedelta(seconds=1))
+            deliver.attempt(asked.pk)
+    times = {one.pk: one.next_try_at for one in Delivery.objects.all()}
+    soon = START + timedelta(seconds=2)
+    assert times == {asked.pk: soon, later.pk: START + timedelta(minutes=40), sooner.pk: soon}
+
+
+@pytest.mark.parametrize("created", [START - timedelta(days=1), datetime(1970, 1, 1, tzinfo=UTC)])
+def test_what_waited_while_nothing_ran_or_the_clock_was_wrong_is_tried_a_few_times(
+    created: datetime, target: MakeTarget
+) -> None:
+    assert tries_until_given_up(created, target) == deliver.LEAST_TRIES
+
+
+def test_one_of_the_future_is_given_up_too(target: MakeTarget) -> None:
+    """The clock was set back: its age says nothing for years."""
+    assert tries_until_given_up(START.replace(year=2090), target) == deliver.MOST_TRIES
+
+
+def tries_until_given_up(created: datetime, target: MakeTarget) -> int:
+    with serving({PATH: answer(status=500)}) as server, time_machine.travel(START, tick=False) as clock:
+        target(server.url + PATH)
+        delivery = happen()
+        Delivery.objects.update(created_at=created)
+        while status_of(delivery)[0] == "waiting":
+            assert delivery.next_try_at is not None
+            clock.move_to(delivery.next_try_at)
+            deliver.run()
+    assert delivery.state == "failed"
+    return delivery.tries
+
+
+def test_a_pause_of_years_is_our_clocks_fault(target: MakeTarget) -> None:
+    routes = {PATH: answer(status=429, headers="Retry-After: Sun, 01 Mar 2026 12:30:00 GMT\r\n")}
+    with serving(routes) as server, time_machine.travel(datetime(1970, 1, 1, tzinfo=UTC), tick=False):
+        target(server.url + PATH)
+        delivery = happen()
+        deliver.run()
+    assert status_of(delivery) == ("waiting", 1)
+
+
 def test_a_short_pause_is_waited_for_but_not_for_ever(target: MakeTarget, monkeypatch: pytest.MonkeyPatch) -> None:
     with serving({PATH: answer(status=429, headers="Retry-After: 0\r\n")}) as server:
         target(server.url + PATH)

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import time_machine
+from axes.models import AccessAttempt
 from django.utils import timezone
 from django_q import monitor, worker
 from django_q.brokers import get_broker
@@ -77,9 +78,12 @@ def test_a_clock_that_was_set_back_holds_up_no_task(guard: cluster.Guard, events
     with time_machine.travel(NOW, tick=False) as clock:
         guard._clock = cluster.Clock()
         OrmQ.objects.create(key="vsadmin", payload="x", lock=NOW)
+        AccessAttempt.objects.create(username="x", failures_since_start=5)
+        AccessAttempt.objects.update(attempt_time=NOW)
         clock.shift(-3600)
         guard._look()
         assert OrmQ.objects.get().lock == timezone.now()
+        assert AccessAttempt.objects.get().attempt_time == timezone.now()
         (event,) = events.named("clock_jumped")
         assert event["seconds"] == -3600
         guard._look()

@@ -307,6 +307,6 @@ def _guarded(
 
 def _finish(run: JobRun, state: JobRun.State, message: str) -> None:
     JobRun.objects.filter(pk=run.pk).update(state=state, message=message, doing="", ended_at=timezone.now())
-    old = JobRun.objects.filter(job=run.job).order_by("-queued_at", "-pk").values_list("pk", flat=True)
+    old = JobRun.objects.filter(job=run.job).order_by("-pk").values_list("pk", flat=True)
     if surplus := list(old[KEPT_RUNS : KEPT_RUNS + 100]):
         JobRun.objects.filter(pk__in=surplus).delete()

@@ -8,7 +8,7 @@ import math
 import threading
 import time
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import timedelta
 
 from django.apps import apps
 from django.db import Error, connection, transaction
@@ -100,6 +100,7 @@ def rows(names: Iterable[str]) -> dict[str, StoredSetting]:
     return {row.name: row for row in StoredSetting.objects.filter(name__in=list(names))}
 
 
-def was_changed_since(name: str, moment: datetime) -> bool:
-    """Whether somebody changed it in the panel after that. Raises DatabaseError."""
-    return StoredSetting.objects.filter(name=name, changed_at__gt=moment).exists()
+def was_changed_within(name: str, length: timedelta) -> bool:
+    """Whether somebody changed it in the panel so lately, whichever way a clock was set since. Raises DatabaseError."""
+    now = timezone.now()
+    return StoredSetting.objects.filter(name=name, changed_at__range=(now - length, now + length)).exists()

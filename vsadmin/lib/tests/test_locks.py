@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -63,3 +64,21 @@ def test_another_program_does_not_take_it_along() -> None:
         process.stdout.readline()
     assert locks.is_free("x")
     process.communicate(b"\n")
+
+
+def test_a_wish_to_stop_ends_the_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    stop = threading.Event()
+    tries: list[float] = []
+
+    def busy(name: str, *, timeout: float) -> None:
+        tries.append(timeout)
+        assert len(tries) <= 3, "it goes on though it was asked to stop"
+        if len(tries) == 3:
+            stop.set()
+        raise locks.Busy(name)
+
+    monkeypatch.setattr(locks, "hold", busy)
+    with pytest.raises(locks.Busy), locks.wait_for("x", 1e9, stop):
+        pass
+    assert len(tries) == 3
+    assert max(tries) <= 1, "and no try outlasts a second"

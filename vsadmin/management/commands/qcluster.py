@@ -12,7 +12,7 @@ from django_q.management.commands import qcluster
 from cache.tasks import VERIFY
 from mods import operations
 from mods.tasks import SCAN
-from vsadmin import checks, cluster, running, schedules, waiting
+from vsadmin import checks, cluster, login, running, schedules, waiting
 from vsadmin.lib.jobs import heartbeat, runner
 
 #: Exit code after Ctrl-C while the database is waited for, as shells know it.
@@ -54,6 +54,7 @@ class Command(qcluster.Command):  # type: ignore[misc]  # django_q has no types
 
     def _work(self, name: str, *args: Any, **options: Any) -> None:
         schedules.sync()
+        login.mend_times()
         heartbeat.begin(name)
         runner.recover_interrupted()
         runner.deliver_again()
