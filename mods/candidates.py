@@ -112,7 +112,7 @@ class _Offer:
 PLANNED_FIELDS = (
     "release_id", "modid", "modid_key", "version", "game_versions", "file_id", "file_name", "file_url", "created",
     "retracted", "retraction_reason", "gone_since", "size", "sha256", "dependencies", "file_side", "mod__name",
-    "mod__mod_id", "mod__asset_id",
+    "mod__author", "mod__mod_id", "mod__asset_id",
 )  # fmt: skip
 
 
@@ -147,6 +147,8 @@ def read_file(release: Release, *, client: Client | None = None, stop: threading
     except FetchError as error:
         return error.text
     info = content.info
+    if info is not None and kind == "zip" and (problem := downloads.other_version(release, info.version)):
+        return _("What is cached for %(release)s can't be used: %(problem)s") % {"release": release, "problem": problem}
     release.sha256, release.size = content.sha256, content.size
     release.dependencies = dict(info.dependencies) if info else {}
     release.file_side = info.side if info else ""

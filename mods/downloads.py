@@ -19,7 +19,7 @@ from django.utils.translation import gettext as _
 from cache import conf as cache_conf
 from cache.sources import Arriving
 from cache.store import FetchError, OnBytes, fetch
-from mods import conf, modinfo, news, pauses
+from mods import conf, modinfo, news, pauses, versions
 from mods.models import Release
 from vsadmin.lib.http import MAX_PAUSE, Client, HttpError, origin
 
@@ -170,7 +170,22 @@ def _problem(path: Path, kind: str, release: Release) -> str:
         return _("the zip is damaged. Try again later; if it stays so, tell the mod's author.")
     if read.info is not None and release.modid and read.info.modid.lower() != release.modid.lower():
         return _("it holds another mod, with the mod id %s.") % (read.info.modid or '""')
-    return ""
+    return other_version(release, read.info.version) if read.info is not None and kind == "zip" else ""
+
+
+def other_version(release: Release, said: str) -> str:
+    """What is wrong with a file of `release` that calls itself version `said`; "" if nothing is.
+
+    The game goes by what the file says, and so would every later look at it. A file that says nothing that has an order
+    is taken, and one that adds to the release's numbers what kind of build it is (1.2.0-1.21.6).
+    """
+    there, wanted = versions.parse(said), versions.parse(release.version)
+    if there is None or wanted is None or there == wanted:
+        return ""
+    if there.numbers == wanted.numbers and not (there.is_prerelease or wanted.is_prerelease):
+        return ""
+    text = _("it holds version %(there)s, not %(wanted)s. Tell the mod's author, or choose another version.")
+    return text % {"there": said, "wanted": release.version}
 
 
 def _is_damaged(path: Path) -> bool:

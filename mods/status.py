@@ -99,7 +99,7 @@ def _successor(row: InstalledMod, own: list[_Offer], others: list[_Offer]) -> Re
 
 def _judge(row: InstalledMod, offers: list[_Offer], *, is_held: bool) -> None:
     game_version = row.server.game_version
-    own = _own(row.version, offers)
+    own = _own(row, offers)
     row.release = own.release if own else None
     row.compatibility = str(versions.compatibility(own.game_versions if own else (), game_version).value)
     row.retracted, row.retraction_reason = _retraction(row, own)
@@ -121,7 +121,7 @@ def _judge(row: InstalledMod, offers: list[_Offer], *, is_held: bool) -> None:
     row.recommended_verified = bool(best and game_version in best.game_versions)
     row.back_to = back.version if back else ""
     row.back_to_release = back.release if back else None
-    is_newer = bool(best and row.version and versions.newer(best.version, row.version))
+    is_newer = bool(best and versions.newer(best.version, row.version) and not _is_file_of(best, row))
     row.outdated = is_newer and not is_held
     if is_newer and is_held:
         row.newer, row.newer_why = row.recommended, NewerWhy.HELD.value
@@ -153,10 +153,16 @@ def _why_passed_over(one: _Offer, installed: str, game_version: str) -> NewerWhy
     return NewerWhy.NOT_CHOSEN if one.release.file_id is not None else NewerWhy.NO_FILE
 
 
-def _own(version: str, offers: list[_Offer]) -> _Offer | None:
-    """The release that the installed version is; one still offered comes before one withdrawn."""
-    same = [offer for offer in offers if version and versions.same(offer.version, version)]
-    return min(same, key=lambda offer: offer.retracted, default=None)
+def _own(row: InstalledMod, offers: list[_Offer]) -> _Offer | None:
+    """The release that is installed, by its version, else by its bytes; what is still offered comes first."""
+    same = [one for one in offers if row.version and versions.same(one.version, row.version)]
+    found = same or [one for one in offers if _is_file_of(one, row)]
+    return min(found, key=lambda one: one.retracted, default=None)
+
+
+def _is_file_of(offer: _Offer, row: InstalledMod) -> bool:
+    """Whether the installed file is that release's, byte for byte, whatever version it says it is."""
+    return bool(row.sha256) and offer.release.sha256 == row.sha256
 
 
 def _retraction(row: InstalledMod, own: _Offer | None) -> tuple[bool, str]:

@@ -12,7 +12,7 @@ from cache.models import CacheEntry, KnownDigest
 from cache.store import FetchError
 from conftest import zip_of
 from demo.moddb import DemoRelease, ModDatabase
-from mods import downloads
+from mods import candidates, downloads
 from mods.models import Mod, Release
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -219,3 +219,41 @@ def test_progress_knows_the_total(release: MakeRelease) -> None:
     downloads.fetch_release(ours, progress=lambda done, total: told.append((done, total))).close()
     assert told[-1] == (len(theirs.content), len(theirs.content))
     assert len(told) > 1
+
+
+def saying(version: str | None) -> bytes:
+    return zip_of({"type": "content", "name": "Carry", "modid": "carry", "version": version} if version else {
+        "type": "content", "name": "Carry", "modid": "carry",
+    })  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("wanted", "said"),
+    [("1.2.0", "1.2"), ("1.2.0", "v1.2.0"), ("1.0.0", "1"), ("1.2.0", "1.2.0-1.21.6"), ("1.2.0", "vNext"),
+     ("1.2.0", None), ("1.2.0-rc.1", "1.2.0-rc1")],
+)  # fmt: skip
+def test_versions_that_are_written_another_way_are_the_same(release: MakeRelease, wanted: str, said: str) -> None:
+    downloads.fetch_release(release(version=wanted, content=saying(said))[0]).close()
+
+
+@pytest.mark.parametrize(
+    ("wanted", "said"),
+    [("1.2.0", "1.1.0"), ("1.2.0", "1.2.1"), ("1.2.0", "1.2.0-rc.1"), ("1.2.0-rc.1", "1.2.0"), ("1.10.0", "1.1")],
+)
+def test_a_zip_of_another_version_is_refused(release: MakeRelease, wanted: str, said: str) -> None:
+    ours, _theirs = release(version=wanted, content=saying(said))
+    error = refusal(ours)
+    assert error.kind == "refused"
+    assert f"it holds version {said}, not {wanted}." in error.text
+
+
+def test_one_that_was_cached_before_is_not_read_as_the_release_s(
+    release: MakeRelease, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ours, _theirs = release(version="1.2.0", content=saying("1.1.0"))
+    with monkeypatch.context() as patched:
+        patched.setattr(downloads, "other_version", lambda *_: "")
+        downloads.fetch_release(ours).close()
+    assert "it holds version 1.1.0, not 1.2.0." in candidates.read_file(ours)
+    ours.refresh_from_db()
+    assert (ours.sha256, ours.dependencies) == ("", None)

@@ -191,3 +191,16 @@ def test_only_rows_that_change_are_written() -> None:
     assert status.update(InstalledMod.objects.all()) == 0
     Release.objects.filter(version="1.1.0").delete()
     assert status.update(InstalledMod.objects.all()) == 1
+
+
+def test_the_bytes_of_the_recommended_release_are_up_to_date_whatever_they_say() -> None:
+    row = installed("1.1.0-1.21.5", LATER)
+    assert row.outdated
+    InstalledMod.objects.update(sha256="a" * 64)
+    for digest, outdated in (("b" * 64, True), ("", True), ("a" * 64, False)):
+        Release.objects.filter(version="1.1.0").update(sha256=digest)
+        status.update(InstalledMod.objects.all())
+        row.refresh_from_db()
+        assert row.outdated == outdated
+    assert row.release is not None
+    assert (row.release.version, row.compatibility) == ("1.1.0", "compatible")
