@@ -349,15 +349,7 @@ class Drafter(Restoring):
             if hold is not None:
                 self.left_alone.append(_("%s is held here. Let it go first.") % key)
                 continue
-            kept = copies.get(target.sha256)
-            if kept is not None and self._release_for(target, key) is None:
-                here = next(iter(self.world.of(key)), None)
-                self._put_back(here, key, None, kept, _("The list has it."), target.version)
-                continue
-            draft = self._install(target, key, _("The list has it."))
-            release = draft.release if draft else None
-            if release and target.sha256 and release.sha256 and release.sha256 != target.sha256 and draft:
-                draft.notes.append(_("The list names another file (SHA-256) of the same version."))
+            self._bring_in_line(target, key, copies.get(target.sha256))
         held = sorted(str(target.modid) for target in wish.targets if target.held)
         if held:
             self.warnings.append(_("The list holds these; hold them here if you want that: %s.") % ", ".join(held))
@@ -369,13 +361,34 @@ class Drafter(Restoring):
             names = ", ".join(str(row) for row in others[:10]) + (", …" if len(others) > 10 else "")
             self.left_alone.append(_("Not in the list, and staying: %s.") % names)
 
+    def _bring_in_line(self, target: Target, key: str, kept: KeptCopy | None) -> None:
+        """`kept`: a kept copy of the very bytes that the list names."""
+        why = _("The list has it.")
+        row = next(iter(self.world.of(key)), None)
+        release = self._release_for(target, key)
+        if kept is not None and (release is None or release.sha256 != target.sha256):
+            self._put_back(row, key, None, kept, why, target.version)
+            return
+        draft = None
+        same = row is not None and versions.same(row.version, target.version or row.version)
+        if row is not None and same and target.sha256 not in {"", row.sha256}:
+            if release is not None and not self.candidates.read([release]) and release.sha256 == target.sha256:
+                draft = self._replace(row, release, why)
+            else:
+                text = _("%s has other bytes (SHA-256) than the list says, and those can't be had.")
+                self.warnings.append(text % row)
+        if draft is None:
+            draft = self._install(target, key, why)
+        if draft is not None:
+            draft.sha256 = target.sha256
+
     def _in_line(self, target: Target, key: str) -> bool:
         row = next(iter(self.world.of(key)), None)
         if row is None or not versions.same(row.version, target.version or row.version):
             return False
         if target.enabled is not None and row.enabled != target.enabled:
             return False
-        return not target.sha256 or row.sha256 == target.sha256 or row.release_id is None
+        return target.sha256 in {"", row.sha256}
 
 
 def _may_change(row: InstalledMod) -> bool:

@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from cache.store import FetchError
 from mods import downloads, keeping, modinfo, plans, versions, withdrawals
 from mods.candidates import Candidates, releases
-from mods.models import InstalledMod, KeptCopy, Lookup, Release, Step
+from mods.models import InstalledMod, KeptCopy, Lookup, Mod, Release, Step
 from mods.plans import Unmet
 from mods.resolving import Draft, Resolver, World, loaded
 from mods.wishes import Wish
@@ -32,6 +32,23 @@ class Drafts:
         self.unknown: list[str] = []
         self.offers: list[plans.Offer] = []
         self._may_ask = True
+
+    def look_through(self) -> None:
+        """Say what the files turned out to be, once all of them were read."""
+        for draft in self.resolver.drafts:
+            release, row = draft.release, draft.row
+            if release is None:
+                continue
+            if draft.sha256 not in {"", release.sha256}:
+                self._doubt(draft, _("The mod database's file has other bytes (SHA-256) than the list says."))
+            if row is not None and row.release_id is None and not _may_be_of(row, release.mod):
+                text = _("The installed file is %(here)s; %(there)s has the same mod id, and may be another mod.")
+                here = _by(f"“{row.name}” {row.version}".strip(), row.authors)
+                self._doubt(draft, text % {"here": here, "there": _by(f"“{release.mod.name}”", release.mod.author)})
+
+    def _doubt(self, draft: Draft, text: str) -> None:
+        draft.notes.append(text)
+        self.warnings.append(f"{draft.row or draft}: {text}")
 
     def _put_back(
         self,
@@ -192,3 +209,20 @@ def retracted_in_words(version: str, reason: str) -> str:
 
 def described(row: InstalledMod) -> str:
     return f"{row} ({row.file_name})"
+
+
+def _may_be_of(row: InstalledMod, mod: Mod) -> bool:
+    """Whether the file's name or authors are those of the page: a page can have taken the id of somebody's own mod."""
+    here, there = _letters(row.name), _letters(mod.name)
+    if here and there and (here in there or there in here):
+        return True
+    author = _letters(mod.author)
+    return any(one and author and (one in author or author in one) for one in map(_letters, row.authors.split(",")))
+
+
+def _letters(text: str) -> str:
+    return "".join(char for char in text.lower() if char.isalnum())
+
+
+def _by(name: str, author: str) -> str:
+    return _("%(mod)s by %(author)s") % {"mod": name, "author": author} if author else name

@@ -111,6 +111,7 @@ def _plan(server: GameServer, wish: wishes.Wish, report: Report | None, stop: th
     drafter = Drafter(world, candidates, resolver, wish)
     drafter.draft()
     resolver.resolve()
+    drafter.look_through()
     lost = [_("%(mod)s can't be had: %(why)s") % {"mod": draft, "why": why} for draft, why in resolver.dropped]
     steps = Stepper(world).of(resolver.drafts)
     return Plan(
@@ -140,6 +141,7 @@ def _rows(server: GameServer) -> list[InstalledMod]:
         .select_related("recommended_release__mod", "back_to_release__mod", "release", "lookup", "successor")
         .only(
             "server", "folder", "file_name", "kind", "enabled", "disabled_by_config", "modid", "modid_key", "name",
+            "authors",
             "version", "dependencies", "size", "sha256", "outdated", "retracted", "retraction_reason", "compatibility",
             "recommended", "newer", "newer_why", "gone", "latest", "lookup__state", "successor__modid",
             "successor__version", "release__version", "release__file_id", "release__sha256", "release__retracted",

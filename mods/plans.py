@@ -98,7 +98,8 @@ class PlannedStep:
 
     @property
     def name(self) -> str:
-        subject = self.new or self.old or _NOTHING
+        """As the installed file calls itself, if there is one: its id may belong to somebody else's page by now."""
+        subject = self.old or self.new or _NOTHING
         return subject.name or subject.modid or subject.file_name
 
     @property

@@ -34,6 +34,8 @@ class Draft:
     file_name: str = ""
     #: Where a new file goes; "" for where the replaced one is, else the server's first mod folder.
     folder: str = ""
+    #: Of a list: the bytes that are wanted, whatever the release has; "" for any.
+    sha256: str = ""
     #: Whether the game will load it.
     enabled: bool = True
     #: A person asked for it, rather than another mod needing it.
