@@ -66,7 +66,7 @@ class Candidates:
     def recommended(self, key: str, game_version: str, *, installed: str = "") -> Release | None:
         """For a server with `installed` of it ("": without it), never older. If the server's game version isn't known:
         the highest stable release."""
-        offers = [_Offer(release) for release in self.offered(key) if release.file_id is not None]
+        offers = [_Offer(release) for release in self.offered(key)]
         if not game_version:
             best = versions.latest([offer for offer in offers if not versions.is_prerelease(offer.version)])
         else:
