@@ -163,9 +163,6 @@ class Resolver:
             return "missing", _("the mod database has no file of it")
         if not offered:
             return "retracted", _("all its releases were retracted")
-        offered = [one for one in offered if one.can_be_had]
-        if not offered:
-            return "missing", _("its releases have no file in the mod database")
         by_compatibility: dict[Compatibility, list[Release]] = defaultdict(list)
         for one in offered:
             by_compatibility[versions.compatibility(one.game_versions, self.world.game_version)].append(one)

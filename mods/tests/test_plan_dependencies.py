@@ -75,7 +75,7 @@ def test_a_release_without_a_file_is_not_chosen(stage: Stage, settings: Any, tmp
     stage.release("top", "1.0.0", needs={"lib": "1.0.0"})
     plan = stage.ready(read=False).plan("install", "top")
     assert lacks(plan) == [("missing", "lib")]
-    assert "its releases have no file in the mod database" in plan.unmet[0].text
+    assert "the mod database has no file of it" in plan.unmet[0].text
 
 
 def test_what_is_disabled_is_enabled(stage: Stage) -> None:
