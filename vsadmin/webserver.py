@@ -17,7 +17,7 @@ from collections.abc import Callable
 from waitress import wasyncore
 from waitress.adjustments import Adjustments
 from waitress.channel import HTTPChannel
-from waitress.parser import HTTPRequestParser
+from waitress.parser import HTTPRequestParser, ParsingError
 from waitress.server import TcpWSGIServer
 from waitress.task import ThreadedTaskDispatcher
 from waitress.utilities import RequestEntityTooLarge
@@ -72,7 +72,10 @@ class Parser(HTTPRequestParser):  # type: ignore[misc]  # waitress has no types
     adj: _Limits
 
     def parse_header(self, header_plus: bytes) -> None:
-        super().parse_header(header_plus)
+        try:
+            super().parse_header(header_plus)
+        except ValueError:  # waitress doesn't expect it of a length of 5,000 digits, or of "http://[x/"
+            raise ParsingError("That can't be read.") from None
         if not self.adj.knows(self.headers.get("COOKIE", "")):
             self.adj = self.adj.of_strangers
 

@@ -150,6 +150,16 @@ def test_an_endless_head_is_refused(server: Server) -> None:
     assert ask(server[0], headers={"Filler": "x" * 33_000})[0] == 431
 
 
+@pytest.mark.parametrize(
+    "sent",
+    [b"GET / HTTP/1.1\r\nContent-Length: " + b"9" * 5000, b"GET http://[x/ HTTP/1.1", b"GET / HTTP/1.1\r\nHost\n: x"],
+)
+def test_nonsense_is_answered(server: Server, sent: bytes) -> None:
+    with socket.create_connection(("127.0.0.1", server[0]), timeout=30) as connection:
+        connection.sendall(sent + b"\r\n\r\n")
+        assert said(connection).split(b" ")[1] == b"400"
+
+
 def test_what_a_reverse_proxy_says_reaches_the_application(server: Server) -> None:
     assert ask(server[0], headers={"X-Forwarded-For": "198.51.100.7"})[1].split()[2] == "198.51.100.7"
 
