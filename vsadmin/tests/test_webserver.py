@@ -10,6 +10,7 @@ from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
 import pytest
+from pytest_django import Settings
 
 from conftest import eventually
 from vsadmin import webserver
@@ -23,6 +24,7 @@ import os, pathlib, sys, time
 import django
 django.setup()
 from vsadmin import webserver
+webserver._GRACE = 1000.0  # nothing ends just because its time is over
 
 def application(environ, start_response):
     length = len(environ["wsgi.input"].read())
@@ -135,6 +137,10 @@ def test_a_body_that_hides_its_length_is_cut_short(server: Server) -> None:
         assert connection.recv(65536).startswith(b"HTTP/1.1 413 ")
 
 
+def test_django_has_the_same_limit_so_that_nothing_goes_into_a_file_there(settings: Settings) -> None:
+    assert settings.DATA_UPLOAD_MAX_MEMORY_SIZE == settings.FILE_UPLOAD_MAX_MEMORY_SIZE == webserver.MAX_BODY
+
+
 def test_strangers_may_send_less(server: Server) -> None:
     assert ask(server[0], body=bytes(webserver.MAX_OF_STRANGERS))[0] == 200
     status, text = ask(server[0], body=bytes(webserver.MAX_OF_STRANGERS + 1))
@@ -177,9 +183,14 @@ def test_what_is_under_way_is_answered_before_the_end(short_lived: Server, tmp_p
         os.kill(process, signal.SIGTERM)
         # The process that answers nothing ends; the other waits for this answer.
         eventually(lambda: len([one for one in processes.children(process) if processes.is_running(one)]) == 1)
-        started.with_suffix(".go").touch()
-        assert said(slow).startswith(b"HTTP/1.1 200 OK")
-        eventually(lambda: not processes.group(process))
+        with socket.create_connection(("127.0.0.1", port)) as late:
+            late.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            started.with_suffix(".go").touch()
+            assert said(slow).startswith(b"HTTP/1.1 200 OK")
+            eventually(lambda: not processes.group(process))
+            late.setblocking(False)
+            with pytest.raises(BlockingIOError):
+                late.recv(1)  # nobody took it any more
 
 
 def test_a_process_that_dies_is_replaced_and_at_last_not_any_more(short_lived: Server) -> None:
@@ -202,7 +213,7 @@ def test_none_outlives_the_main_process(short_lived: Server) -> None:
 def test_time_limits_follow_no_clock_of_the_day(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(time, "time", lambda: 0.0)
     with socket.create_server(("127.0.0.1", 0)) as listening, ExitStack() as stack:
-        process = webserver.Process(lambda _environ, _start: [], listening, bool)
+        process = webserver.Process(lambda _environ, start: start("200 OK", []) and [b"."], listening, bool)
         stack.callback(process.close)
         client = stack.enter_context(socket.create_connection(listening.getsockname()))
         began = time.monotonic()
@@ -219,5 +230,10 @@ def test_time_limits_follow_no_clock_of_the_day(monkeypatch: pytest.MonkeyPatch)
         monkeypatch.setattr(channel, "arriving_since", began - 119)
         assert not channel.is_late(began + 0.9)
         assert channel.is_late(began + 1.1)
-        process.close_late(began + 1.1)
-        assert client.recv(10) == b""
+        client.sendall(b"Host: localhost\r\n\r\n")
+        eventually(lambda: not arriving() and channel.is_idle())
+        channel.last_activity = None
+        process.close_late(time.monotonic() + 29.9)
+        assert process.connections(), "that a request took its time doesn't count once it is answered"
+        process.close_late(time.monotonic() + 30.1)
+        assert not process.connections()
