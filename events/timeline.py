@@ -88,8 +88,7 @@ class EventAdmin(ReadOnlyAdmin[Event]):
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         if self.has_view_permission(request) and request.method == "GET":
             request.seen_up_to = reading.seen_up_to(request.user)  # type: ignore[attr-defined]  # ours
-            with optional.write():
-                reading.mark_read(request.user)
+            optional.write(lambda: reading.mark_read(request.user))
         return super().changelist_view(request, {"most": MAX_EVENTS, **(extra_context or {})})
 
     def get_changelist_instance(self, request: HttpRequest) -> ChangeList:

@@ -4,7 +4,7 @@ A session's key shows by itself that it was made here: the web server lets those
 may, and has to know before it has read what they send.
 """
 
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable
 
 from django.conf import settings
 from django.contrib.messages.storage.base import BaseStorage
@@ -33,15 +33,16 @@ class SessionStore(db.SessionStore):
     only_looks = False
 
     def save(self, must_create: bool = False) -> None:
-        with self._writing():
-            super().save(must_create)
+        self._write(lambda: super(SessionStore, self).save(must_create))
 
     def delete(self, session_key: str | None = None) -> None:
-        with self._writing():
-            super().delete(session_key)
+        self._write(lambda: super(SessionStore, self).delete(session_key))
 
-    def _writing(self) -> AbstractContextManager[None]:
-        return optional.write() if self.only_looks else nullcontext()
+    def _write(self, work: Callable[[], None]) -> None:
+        if self.only_looks:
+            optional.write(work)
+        else:
+            work()
 
     def _get_new_session_key(self) -> str:
         while True:

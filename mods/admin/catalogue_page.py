@@ -156,10 +156,7 @@ def _fetch_if_wanting(request: HttpRequest, mod: Mod) -> bool:
         return True
     if request.method != "GET" or not catalogue.wants_details(mod):
         return False
-    with optional.write():
-        enqueue(tasks.DETAILS, user=request.user, mod=mod.pk)
-        return True
-    return False  # it couldn't be written down, so nobody was asked
+    return optional.write(lambda: enqueue(tasks.DETAILS, user=request.user, mod=mod.pk))
 
 
 def _here(rows: Iterable[InstalledMod]) -> list[Here]:

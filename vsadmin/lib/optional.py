@@ -1,7 +1,7 @@
 """Writes that a page can do without: who only looks isn't kept waiting for whoever writes, nor shown an error."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from django.db import Error, connection, transaction
@@ -12,17 +12,18 @@ _log = logging.getLogger(__name__)
 _PATIENCE = 200
 
 
-@contextmanager
-def write() -> Iterator[None]:
-    """All that the block writes is written, or nothing of it where others hold the database, or it can't be written."""
+def write(work: Callable[[], object]) -> bool:
+    """Do the work in a transaction; False, with nothing written, where others hold the database, or it can't be."""
     try:
         with _impatient(), transaction.atomic():
             if connection.vendor == "postgresql":
                 with connection.cursor() as cursor:
                     cursor.execute(f"SET LOCAL lock_timeout = {_PATIENCE}")
-            yield
+            work()
     except Error:
         _log.info("what was seen couldn't be written down", exc_info=True)
+        return False
+    return True
 
 
 @contextmanager
