@@ -127,7 +127,7 @@ def _run(folder: Path, terminal: TextIO) -> None:
     os.chdir(HOME)
     _log_into(folder / "log")
     ports = [_port(wanted)] if wanted else [*PORTS, 0]
-    _free_port(ports)  # said at once where there is none
+    _free_port(ports)  # said at once if there is none
     now = datetime.now(UTC).replace(microsecond=0)
     with _mod_database(now) as database:
         _prepare(now, folder, database)
@@ -238,7 +238,7 @@ def _address_of(database: "subprocess.Popen[bytes]") -> str:
 
 
 def _port(wanted: str) -> int:
-    """The caller's PORT. Raises Failed where it is no port."""
+    """The caller's PORT. Raises Failed if it isn't one."""
     if not (wanted.isascii() and wanted.isdigit() and 0 < int(wanted) < 65536):
         raise Failed(f"PORT is {wanted!r}; a port is between 1 and 65535.")
     return int(wanted)

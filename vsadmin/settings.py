@@ -308,7 +308,7 @@ AUTH_PASSWORD_VALIDATORS = [
     )
 ]
 LOGIN_URL = "admin:login"
-LOGIN_REDIRECT_URL = "admin:index"  # also where the address to go on to isn't of this panel
+LOGIN_REDIRECT_URL = "admin:index"  # also if the address to go on to isn't of this panel
 AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contrib.auth.backends.ModelBackend"]
 
 # Cookies need TLS unless the panel listens on this machine alone or its owner allowed plain HTTP.

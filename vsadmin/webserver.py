@@ -2,7 +2,7 @@
 
 waitress reads a request's head and body before it gives a thread away, so a slow connection holds none. What it lacks
 is here: several processes, deadlines that don't follow the clock of the day, an end that lets answers out first, and a
-refusal that arrives. `up` runs `python -m vsadmin.webserver DESCRIPTOR` with a socket that listens already.
+refusal that reaches the browser. `up` runs `python -m vsadmin.webserver DESCRIPTOR` with a socket that listens already.
 """
 
 import logging
@@ -67,7 +67,7 @@ class _Limits(Adjustments):  # type: ignore[misc]  # waitress has no types
 
 
 class Parser(HTTPRequestParser):  # type: ignore[misc]  # waitress has no types
-    """Refuses a body that is too large by the request's head, where the head says how large it is."""
+    """Refuses a body that is too large by the request's head, if the head says how large it is."""
 
     adj: _Limits
 
@@ -83,9 +83,9 @@ class Parser(HTTPRequestParser):  # type: ignore[misc]  # waitress has no types
         taken: int = super().received(data)
         if isinstance(self.error, RequestEntityTooLarge):
             self.error.body = (
-                "vsadmin takes 4 MiB at most. Go back, and send less."
+                "vsadmin accepts at most 4 MiB per request. Go back and send less."
                 if self.adj.max_request_body_size > MAX_BODY
-                else "That is much for somebody who isn't logged in. Log in, then send it again."
+                else "Requests over 64 KiB need a login. Log in, then send it again."
             )
             self.expect_continue = False  # waitress would ask for the body all the same
         return taken
@@ -219,10 +219,10 @@ class Process:
         return list(self._server.active_channels.values())
 
     def close_late(self, now: float) -> None:
-        """Close what took too long, at that monotonic time. At once: where nobody takes anything, it can't be asked."""
+        """Close what took too long, at that monotonic time."""
         for channel in self.connections():
             if channel.is_late(now):
-                channel.handle_close()
+                channel.handle_close()  # at once: one whose other end takes nothing never becomes writable
 
     def close(self) -> None:
         """End all threads and close all connections, the listening socket too."""
@@ -249,7 +249,7 @@ def _fork(serve: Callable[[], None]) -> int:
 
 
 def keep(serve: Callable[[], None], processes: int = PROCESSES) -> int:
-    """Keep so many processes serving until SIGTERM or SIGINT; returns 0 then, 1 where they die too often."""
+    """Keep so many processes serving until SIGTERM or SIGINT; returns 0 then, 1 if they die too often."""
     from vsadmin.lib import logs
     from vsadmin.supervisor import Restarts
 
@@ -290,7 +290,7 @@ def _ended(running: set[int]) -> list[int]:
 
 
 def main(descriptor: int) -> int:
-    """Load the application, then serve. Exits with 1, having said why, where its settings can't be used."""
+    """Load the application, then serve. Exits with 1, having said why, if its settings can't be used."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft != resource.RLIM_INFINITY and soft < 4096:
         # For the connections, and for the files and databases beside them.

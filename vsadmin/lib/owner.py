@@ -18,7 +18,7 @@ class Trouble:
 
 
 def not_ours(folder: Path, program: Path, arguments: Sequence[str]) -> Trouble | None:
-    """What to say where the folder belongs to another user than this process's. Raises OSError.
+    """What to say if the folder belongs to another user than this process's. Raises OSError.
 
     `program` with `arguments` is what was started, to be started again as the owner.
     """
@@ -32,7 +32,7 @@ def not_ours(folder: Path, program: Path, arguments: Sequence[str]) -> Trouble |
 
 
 def foreign_within(folder: Path) -> Trouble | None:
-    """What to say where something in the folder belongs to somebody else: left behind by a command run as root."""
+    """What to say if something in the folder belongs to somebody else: left behind by a command run as root."""
     found = list(_foreign(folder))
     if not found:
         return None

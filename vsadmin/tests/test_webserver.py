@@ -127,7 +127,7 @@ def test_a_larger_one_is_refused_by_its_head(server: Server, expects: list[str])
 def test_the_refusal_reaches_a_browser_that_is_still_sending(server: Server) -> None:
     status, text = ask(server[0], body=bytes(3 * webserver.MAX_BODY), headers=KNOWN)
     assert status == 413
-    assert "vsadmin takes 4 MiB at most." in text
+    assert "vsadmin accepts at most 4 MiB per request." in text
 
 
 def test_a_body_that_hides_its_length_is_cut_short(server: Server) -> None:
