@@ -239,6 +239,10 @@ def _store(
             row.save(update_fields=[*_READ_FIELDS, *_JUDGED_FIELDS, *status.FIELDS])
         if rejudged:
             InstalledMod.objects.bulk_update(rejudged, _JUDGED_FIELDS, batch_size=200)
+        if asleep := [row for row in current if not problems.loads(row)]:
+            # Whether one of them is a spare follows from files beside it that came, went or changed.
+            keys = {row.modid_key for row in asleep}
+            status.update(InstalledMod.objects.filter(server=server, modid_key__in=keys), tell=False)
         starts.note_set(server, now=listed_at, scanned_before=scanned_before)
     read = sum(bool(row.fingerprint) for row in (*fresh, *altered))
     return read, len(fresh), sum(row.has_problems for row in current)

@@ -51,11 +51,13 @@ def _judge_all(rows: list[InstalledMod]) -> list[tuple[InstalledMod, news.Before
     offers = _offers({row.lookup.mod_id for row in rows if row.lookup and row.lookup.mod_id})
     here = _installed_ids(rows) if any(len(of_mod) > 1 for of_mod in offers.values()) else set()
     held = set(Hold.objects.filter(server__in={row.server_id for row in rows}).values_list("server_id", "modid_key"))
+    spare = {id(row) for row in _spare(rows)}
     changed: list[tuple[InstalledMod, news.Before]] = []
     for row in rows:
         before = {name: getattr(row, name) for name in _COMPARED}
         of_mod = offers.get(row.lookup.mod_id, {}) if row.lookup else {}
         _judge(row, of_mod.get(row.modid_key, []), is_held=(row.server_id, row.modid_key) in held)
+        row.outdated = row.outdated and id(row) not in spare
         others = of_mod.keys() - {row.modid_key, ""}
         elsewhere = [one for key in others if (row.server_id, key) not in here for one in of_mod[key]]
         row.successor = _successor(row, of_mod.get(row.modid_key, []), elsewhere)
@@ -76,6 +78,19 @@ def _offers(mod_ids: set[int]) -> dict[int | None, dict[str, list[_Offer]]]:
         offer = _Offer(release, release.version, release.game_versions, release.withdrawn)
         found[release.mod_id][release.modid_key].append(offer)
     return found
+
+
+def _spare(rows: list[InstalledMod]) -> list[InstalledMod]:
+    """Those that the game doesn't load while it loads another file of the same mod: that one is updated, not these."""
+    asleep = [row for row in rows if row.modid_key and not (row.enabled and not row.disabled_by_config)]
+    if not asleep:
+        return []
+    awake = InstalledMod.objects.filter(
+        server__in={row.server_id for row in asleep}, modid_key__in={row.modid_key for row in asleep},
+        enabled=True, disabled_by_config=False,
+    )  # fmt: skip
+    loaded = set(awake.values_list("server_id", "modid_key"))
+    return [row for row in asleep if (row.server_id, row.modid_key) in loaded]
 
 
 def _installed_ids(rows: list[InstalledMod]) -> set[tuple[int, str]]:

@@ -7,6 +7,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from mods import holds, planning
+from mods.models import InstalledMod
 from mods.tests.planned import Stage, lacks, said
 from mods.wishes import Target
 
@@ -193,3 +194,18 @@ def test_the_number_of_queries_is_the_same_for_few_and_for_many(stage: Stage) ->
     stage.release("lib", "1.0.0")
     stage.ready()
     assert queries() == few
+
+
+def test_the_plan_of_all_leaves_nothing_that_is_counted_as_an_update(stage: Stage) -> None:
+    """A spare that is disabled isn't counted while the game loads another file of its mod, and is again after that."""
+    stage.put(stage.release("one", "1.1.0"), "one.zip")
+    stage.put(stage.release("one", "1.0.0"), "spare.zip.disabled")
+    stage.ready()
+    assert not InstalledMod.objects.outdated().exists()
+    assert stage.plan("update").steps == ()
+    (stage.folder.mods / "one.zip").unlink()
+    stage.ready()
+    assert InstalledMod.objects.outdated().count() == len(stage.plan("update").steps) == 1
+    stage.put(stage._releases[0], "one.zip")
+    stage.ready()
+    assert InstalledMod.objects.outdated().count() == len(stage.plan("update").steps) == 0

@@ -143,6 +143,19 @@ def test_what_is_gone_is_not_called_newer() -> None:
     assert row.newer == ""
 
 
+def test_a_spare_beside_the_file_that_is_loaded_is_no_update() -> None:
+    row = installed("1.0.0", LATER)
+    spare = InstalledMod.objects.create(
+        server=row.server, folder=row.folder, file_name="b.zip.disabled", kind="zip", name="Alpha", modid="alpha",
+        modid_key="alpha", version="1.0.0", lookup=row.lookup, enabled=False,
+    )  # fmt: skip
+    for loaded, outdated in ((True, ["a.zip"]), (False, ["a.zip", "b.zip.disabled"])):
+        InstalledMod.objects.filter(pk=row.pk).update(disabled_by_config=not loaded)
+        status.update(InstalledMod.objects.all())
+        assert list(InstalledMod.objects.outdated().values_list("file_name", flat=True)) == outdated
+    assert spare.pk
+
+
 def test_a_hold_and_its_end_are_seen_at_once() -> None:
     row = installed("1.0.0", LATER)
     holds.hold(row.server, "Alpha", version="1.0.0")
