@@ -71,7 +71,13 @@ class Drafter(Restoring):
                 return self._go_back(row, row.back_to_release)
             self.left_alone.append(_("%s is installed, and nothing newer fits this server.") % row)
             return None
-        return self._replace(row, release, why)
+        return self._as_wanted(self._replace(row, release, why), row, target)
+
+    def _as_wanted(self, draft: Draft | None, row: InstalledMod, target: Target) -> Draft | None:
+        """What is asked for is enabled, unless a list says otherwise: an update of a disabled one would leave it so."""
+        if draft is not None and not row.disabled_by_config:
+            draft.enabled = target.enabled is not False
+        return draft
 
     def _have_already(self, row: InstalledMod, target: Target) -> Draft | None:
         wanted = target.enabled is not False
@@ -373,7 +379,7 @@ class Drafter(Restoring):
         same = row is not None and versions.same(row.version, target.version or row.version)
         if row is not None and same and target.sha256 not in {"", row.sha256}:
             if release is not None and not self.candidates.read([release]) and release.sha256 == target.sha256:
-                draft = self._replace(row, release, why)
+                draft = self._as_wanted(self._replace(row, release, why), row, target)
             else:
                 text = _("%s has other bytes (SHA-256) than the list says, and those can't be had.")
                 self.warnings.append(text % row)

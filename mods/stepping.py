@@ -194,7 +194,8 @@ class Stepper:
         modid = source.modid or (draft.key if isinstance(source, Release) else source.name)
         text = f"{modid}_{source.version}" if source.version else modid
         stem = _UNSAFE.sub("_", text).lstrip("._+-")[:_MAX_NAME] or "mod"
-        is_on = draft.enabled or (row is not None and row.enabled)
+        # What serverconfig.json disables is so whatever its name; that needn't change.
+        is_on = draft.enabled or (row is not None and row.enabled and row.disabled_by_config)
         return stem + PurePosixPath(named).suffix.lower() + ("" if is_on else _DISABLED)
 
     def _free(self, folder: str, name: str) -> str:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from mods import operations
 from mods.models import Lookup, Release
 from mods.plans import Plan
 from mods.tests.planned import Stage, said
@@ -126,3 +127,48 @@ def test_what_a_dependency_brings_is_looked_at_too(stage: Stage) -> None:
     assert len(said(plan)) == 2
     assert [one for one in plan.warnings if "may be another mod" in one]
     assert Lookup.objects.filter(key="lamp", state="found").exists()
+
+
+# Enabled or not
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("was_on", [True, False])
+@pytest.mark.parametrize("is_on", [True, False, None])
+@pytest.mark.parametrize("version", ["1.0.0", "1.1.0"])
+def test_after_an_import_the_server_is_in_line(stage: Stage, was_on: bool, is_on: bool | None, version: str) -> None:
+    """Another version, or the same one, enabled or disabled as the list says: one import does it."""
+    stage.put(stage.release("one", "1.0.0"), "one.zip" + ("" if was_on else ".disabled"))
+    stage.release("one", "1.1.0")
+    stage.ready()
+    wanted = Target(modid="one", version=version, enabled=is_on)
+    operation = operations.plan(stage.ask("align", wanted))
+    if operation.state == "planned":
+        operations.confirm(operation)
+        assert operations.run(operation.pk).state == "done"
+    row = stage.row("one")
+    assert (row.version, row.enabled) == (
+        version,
+        was_on if is_on is None and version == "1.0.0" else is_on is not False,
+    )
+    again = operations.plan(stage.ask("align", wanted))
+    assert again.state == "done"
+    assert "Public matches the list." in again.message
+
+
+def test_what_serverconfig_disables_keeps_its_name(stage: Stage) -> None:
+    stage.put(stage.release("one", "1.0.0"), "one.zip")
+    stage.release("one", "1.1.0")
+    stage.folder.configure(WorldConfig={"DisabledMods": ["one"]})
+    for kind in ("update", "install"):
+        (step,) = stage.ready().plan(kind, "one").steps
+        assert step.new
+        assert step.new.file_name == "one_1.1.0.zip"
+
+
+def test_a_disabled_mod_that_is_installed_anew_is_enabled(stage: Stage) -> None:
+    stage.put(stage.release("one", "1.0.0"), "one.zip.disabled")
+    stage.release("one", "1.1.0")
+    (step,) = stage.ready().plan("install", "one").steps
+    assert step.new
+    assert step.new.file_name == "one_1.1.0.zip"
