@@ -316,8 +316,10 @@ class _Fetcher:
             item.problem = "" if self.watch.halt.is_set() else error.text  # what was cut short didn't fail
         except OSError as error:
             item.problem = files.in_words(error)
-        except (placing.Refused, locks.Busy) as error:
+        except placing.Refused as error:
             item.problem = str(error)
+        except locks.Busy:
+            item.problem = _("The download cache is busy for too long. Plan it again in a few minutes.")
         except placing.Stopped:
             pass  # nothing is placed any more, so it is skipped
 

@@ -112,7 +112,7 @@ class Places:
         except FileNotFoundError:
             return Folder(whole, None)
         except NotADirectoryError:
-            text = _("%s is a link that leads elsewhere than before, or a file. Make it a folder again.")
+            text = _("%s leads elsewhere than when the change was planned, or is no folder. Put it back as it was.")
             raise Refused(text % path) from None
 
     def stagings(self, path: str) -> list[Staging]:
@@ -140,14 +140,18 @@ class Places:
 
     def left_over(self, path: str, pattern: re.Pattern[str]) -> list[Staging]:
         """All staging folders for a mod folder whose names fit, of whichever change; closed ones are passed over."""
-        found = []
+        found: list[Staging] = []
+        bases: list[Folder] = []
         with suppress(OSError, Refused):
-            for base in self._bases(path):
-                with suppress(OSError, Refused):
-                    home = self._home(base)
-                    found += [self._enter(base, name) for name in home.names() if pattern.fullmatch(name)]
-                    if not home.names():
-                        (base / STAGING).rmdir()
+            bases = self._bases(path)
+        for base in bases:
+            with suppress(OSError, Refused):
+                names = self._home(base).names()
+                if not names:
+                    (base / STAGING).rmdir()
+                for name in filter(pattern.fullmatch, names):
+                    with suppress(OSError, Refused):
+                        found.append(self._enter(base, name))
         return found
 
     def make(self, path: str) -> None:
@@ -158,24 +162,31 @@ class Places:
         bases = self._bases(path)
         if not bases:
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path)
-        mods, above = bases
+        mount = _mount_of(bases[0])
         made = None
-        if _mount_of(above) == _mount_of(mods):
-            with suppress(OSError):  # it may be closed to us
-                made = self._enter(above, self._name, make=True)
-                if _mount_of(made.folder) != _mount_of(mods):
-                    made.clear()
-                    made = None
-        made = made or self._enter(mods, self._name, make=True)
+        for above in bases[1:]:
+            if _mount_of(above) == mount:
+                with suppress(OSError):  # it may be closed to us
+                    made = self._enter(above, self._name, make=True)
+                    if _mount_of(made.folder) != mount:
+                        made.clear()
+                        made = None
+        made = made or self._enter(bases[0], self._name, make=True)
         made.lock()
         self._stagings[path] = [made]
 
     def _bases(self, path: str) -> list[Folder]:
-        """Where staging can be: in the mod folder, and in the folder above it; nowhere if there is no mod folder."""
+        """Where staging can be: in the mod folder, and in the folder above it unless that is closed to us.
+
+        Nowhere if there is no mod folder. Raises NotTheServers, Refused, OSError.
+        """
         mods = self.folder(path)
         if mods.descriptor is None:
             return []
-        above = self._kept_open((mods / "..").enter())
+        try:
+            above = self._kept_open((mods / "..").enter())
+        except PermissionError:
+            return [mods]
         return [mods, Folder(mods.path.parent, above.descriptor)]
 
     def _enter(self, base: Folder, name: str, *, make: bool = False) -> Staging:
