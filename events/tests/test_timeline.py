@@ -215,3 +215,12 @@ def test_what_was_before_they_came_is_not_new_to_them(client: Client) -> None:
     Event.objects.update(recorded_at=timezone.now() - timedelta(days=1))
     somebody(client, "view_event")
     assert ">new</span>" not in client.get(LIST).text
+
+
+def test_an_event_s_page_says_its_title_once(admin_client: Client) -> None:
+    record(Kind.STARTED, "1", "Public started.")
+    record(Kind.CRASHED, "2", "Public crashed", text="It broke.")
+    texts = [admin_client.get(f"{LIST}{event.pk}/change/").text for event in Event.objects.order_by("pk")]
+    mains = [text.partition("<main")[2] for text in texts]
+    assert [mains[0].count("Public started."), mains[1].count("Public crashed")] == [1, 1]
+    assert "It broke." in mains[1]

@@ -142,6 +142,10 @@ def test_an_obstacle_shows_its_command_and_no_button(admin_client: Client, serve
     assert "<code>setfacl x</code>" in text
     assert "Do it" not in text
     assert "Plan it again" in text
+    failed = make_change(
+        server, state="failed", plan=Plan(obstacles=("Its disk is full.",)), message="Its disk is full."
+    )
+    assert page(admin_client, failed).count("Its disk is full.") == 1
 
 
 def test_a_plan_without_steps(admin_client: Client, server: GameServer) -> None:
