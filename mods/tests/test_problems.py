@@ -251,6 +251,36 @@ def test_a_failure_stays_until_its_file_is_another(place: Place) -> None:
     assert place.scan() == {}
 
 
+def test_a_disabled_spare_changes_nothing(place: Place) -> None:
+    place.add("tincan")
+    place.start(EXCEPTION)
+    place.scan()
+    place.folder.add_zip("spare.zip.disabled", modid="tincan", version="0.9.0")
+    place.scan()
+    found = {row.file_name: row.problems for row in InstalledMod.objects.all()}
+    assert THROWN in found["tincan.zip"]
+    assert THROWN not in found["spare.zip.disabled"]
+
+
+def test_another_game_version_mends_what_was_refused_for_the_game(place: Place) -> None:
+    place.add("tincan", dependencies={"game": "1.22.0"})
+    mismatch = "[tincan]     game@1.22.0 - Version mismatch (has 1.21.5)"
+    place.start("[tincan] Could not resolve some dependencies:", mismatch)
+    (problem,) = place.scan()["tincan"]
+    assert "it needs game 1.22.0, but there was 1.21.5" in problem
+    place.server.game_version_by_hand = "1.22.0"
+    assert place.scan() == {}
+    place.server.game_version_by_hand = "1.21.0"
+    assert place.scan() == {"tincan": ["It needs game version 1.22.0, and the server has 1.21.0."]}
+
+
+def test_files_without_an_id_are_no_duplicates(place: Place) -> None:
+    for name in ("page.zip", "page.zip.disabled"):
+        (place.folder.mods / name).write_text("<html>")
+    place.scan()
+    assert [len(row.problems) for row in InstalledMod.objects.all()] == [1, 1]
+
+
 def test_a_file_without_an_id_is_known_by_its_name(place: Place) -> None:
     (place.folder.mods / "Broken.dll").write_bytes(b"MZ")
     place.start("[Broken.dll] An exception was thrown when trying to start the mod:\nSystem.Exception: Boom")
@@ -279,6 +309,16 @@ def test_a_server_from_before_learns_of_its_last_start(place: Place) -> None:
     place.server.refresh_from_db()
     assert place.scan() == {"tincan": [THROWN]}
     assert ServerStart.objects.count() == 1
+
+
+def test_a_server_from_before_without_a_log_learns_what_is_missing(place: Place) -> None:
+    place.add("tincan", dependencies={"tinlib": "0.6.0"})
+    expected = place.scan()
+    GameServer.objects.update(refused=None)
+    InstalledMod.objects.update(problems=[], has_problems=False)
+    place.server.refresh_from_db()
+    assert place.scan() == expected != {}
+    assert place.server.refused == {}
 
 
 def test_a_scan_that_finds_nothing_new_judges_nothing(place: Place) -> None:
