@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from django.utils.translation import gettext as _
 
-from mods import modinfo, placing, plans
+from mods import modinfo, placing, plans, wording
 from mods.journal import Item
 from mods.models import GameServer, Hold, InstalledMod, KeptCopy, Operation, Release
 from mods.plans import OldFile, Plan
@@ -82,8 +82,7 @@ class _Look:
             if release is None or (release.gone_since and not by_name):
                 yield _("%(mod)s %(version)s is no longer in the mod database.") % version
             elif release.retracted and not self._is_agreed(item):
-                reason = f": {release.retraction_reason.rstrip('.')}" if release.retraction_reason else ""
-                yield _("%(mod)s %(version)s was retracted%(reason)s.") % {**version, "reason": reason}
+                yield wording.retracted(f"{version['mod']} {version['version']}", release.retraction_reason)
             elif item.planned.new and item.planned.new.file_id not in (None, release.file_id):
                 yield _("The author has put another file in the place of %(mod)s %(version)s.") % version
 

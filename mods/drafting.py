@@ -8,7 +8,7 @@ from django.utils.translation import ngettext
 
 from mods import history, plans, versions, wording
 from mods.candidates import Candidates
-from mods.drafts import described, retracted_in_words
+from mods.drafts import described
 from mods.judging import Do
 from mods.models import ClaimedModId, InstalledMod, KeptCopy, Lookup, Mod, NewerWhy, Operation, Release, Step
 from mods.plans import Unmet
@@ -214,7 +214,7 @@ class Drafter(Restoring):
 
     def _go_back(self, row: InstalledMod, release: Release) -> Draft | None:
         """To the older release, if somebody said yes to it; else it is offered."""
-        why = retracted_in_words(row.version, row.retraction_reason)
+        why = wording.retracted(row.version, row.retraction_reason)
         if not self._may_touch(row, renames=False):
             return None
         if not self._is_agreed(plans.OLDER, row.modid_key, release.version):
@@ -224,7 +224,7 @@ class Drafter(Restoring):
 
     def _why_update(self, row: InstalledMod, release: Release) -> str:
         if row.retracted:
-            return retracted_in_words(row.version, row.retraction_reason)
+            return wording.retracted(row.version, row.retraction_reason)
         return _("%(version)s is recommended for %(game)s.") % {
             "version": release.version,
             "game": self.world.game_version or _("this server"),

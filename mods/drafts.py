@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 from django.utils.translation import gettext as _
 
 from cache.store import FetchError
-from mods import downloads, keeping, modinfo, plans, versions, withdrawals
+from mods import downloads, keeping, modinfo, plans, versions, withdrawals, wording
 from mods.candidates import Candidates, releases
 from mods.models import InstalledMod, KeptCopy, Lookup, Mod, Release, Step
 from mods.plans import Unmet
@@ -161,7 +161,7 @@ class Drafts:
         self.offers.append(
             plans.Offer(
                 plans.RETRACTED, draft.key, name, row.version if row else "", source.version,
-                retracted_in_words(source.version, reason),
+                wording.retracted(source.version, reason),
             )
         )  # fmt: skip
         return False
@@ -199,12 +199,6 @@ class Drafts:
     def _is_agreed(self, kind: str, key: str, version: str) -> bool:
         said = self.wish.allow_downgrades if kind == plans.OLDER else self.wish.allow_retracted
         return said or plans.offer_key(key, version) in self.wish.agreed
-
-
-def retracted_in_words(version: str, reason: str) -> str:
-    return _("%(version)s was retracted%(reason)s.") % {
-        "version": version, "reason": f": {reason.rstrip('.')}" if reason else "",
-    }  # fmt: skip
 
 
 def described(row: InstalledMod) -> str:

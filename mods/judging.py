@@ -212,8 +212,7 @@ def _stuck(case: Case, own: Offer | None, fit: Compatibility, game_version: str)
     if case.wont_load:
         return case.wont_load
     if case.retracted:
-        reason = f": {case.retraction_reason.rstrip('.')}" if case.retraction_reason else ""
-        return _("%(version)s was retracted%(reason)s.") % {"version": case.version, "reason": reason}
+        return wording.retracted(case.version, case.retraction_reason)
     if least := _wants_newer_game(case.needs, game_version):
         return _("%(version)s needs game version %(least)s.") % {"version": case.version, "least": least}
     if fit is Compatibility.INCOMPATIBLE and own is not None:

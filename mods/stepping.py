@@ -253,6 +253,9 @@ class Stepper:
             )
         if draft.row is not None and versions.newer(draft.row.version, release.version):
             notes.append(_("This is older than what is installed."))
+            why = wording.retracted(draft.row.version, draft.row.retraction_reason)
+            if draft.row.retracted and why != draft.why:
+                notes.append(why)
         return notes
 
 

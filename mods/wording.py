@@ -77,6 +77,14 @@ def freshness(row: InstalledMod) -> Freshness:
     return Freshness(lookup.checked_at)
 
 
+def retracted(what: str, reason: str) -> str:
+    """That this version was retracted, with the reason in full, as a sentence."""
+    return _("%(what)s was retracted%(reason)s.") % {
+        "what": what,
+        "reason": f": {reason.rstrip('.')}" if reason else "",
+    }
+
+
 def compatibility_tone(row: InstalledMod) -> str:
     return {"compatible": "good", "incompatible": "bad"}.get(row.compatibility, "calm")
 

@@ -237,7 +237,8 @@ def _installed(request: HttpRequest, total: figures.Figures, facts: Facts) -> li
             "%d mods can go back to an older version, if you want it.",
             total.to_go_back,
         )
-        found.append(_about_mods("warn", text % total.to_go_back, named, "back", total.to_go_back))
+        todo = _about_mods("warn", text % total.to_go_back, named, "back", total.to_go_back)
+        found.append(replace(todo, icon="arrow-uturn-left"))
     if total.outdated:
         text = ngettext("%d update is recommended.", "%d updates are recommended.", total.outdated)
         todo = _about_mods("warn", text % total.outdated, named, "outdated", total.outdated)

@@ -70,6 +70,7 @@ def test_who_names_the_older_version_has_said_yes(stage: Stage, bad: DemoRelease
         plan = stage.ready().plan(kind, "one@0.5.1")
         assert (said(plan), offered(plan)) == (["replace one 0.6.0 -> 0.5.1"], [])
         assert "This is older than what is installed." in plan.steps[0].notes
+        assert f"0.6.0 was retracted: {REASON}" in (plan.steps[0].why, *plan.steps[0].notes)
 
 
 def test_something_newer_is_an_update_as_always(stage: Stage, bad: DemoRelease) -> None:
