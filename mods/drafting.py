@@ -312,7 +312,6 @@ class Drafter(Restoring):
     def _prepare(self, wish: Wish) -> None:
         """The updates that fit the game version; of what stands in its way, what somebody chose for each."""
         coming = Preparation(self.world, wish)
-        self.warnings += coming.warnings()
         self.candidates.load(coming.named())
         # What replaces a file takes further files of its mod away, which then need no step of their own.
         for row, finding, chosen in sorted(coming.rows(), key=lambda one: one[2] is not None and not one[2].version):
@@ -325,6 +324,8 @@ class Drafter(Restoring):
             elif finding.do is Do.GO_BACK and row.back_to_release is not None:
                 self._go_back(row, row.back_to_release)
         self.left_alone += coming.left_alone()
+        if self.resolver.drafts or self.offers:  # else there is nothing to carry out, now or later
+            self.warnings += coming.warnings()
 
     def _prepare_by_choice(self, row: InstalledMod, chosen: Target, why: str) -> None:
         if chosen.remove:

@@ -161,6 +161,9 @@ def test_a_plan_without_steps(admin_client: Client, server: GameServer) -> None:
     message = "Nothing to do. Alpha is up to date."
     told = make_change(server, state="done", plan=Plan(left_alone=("Alpha is up to date.",)), message=message)
     assert page(admin_client, told).count("Alpha is up to date.") == 1
+    unknown = Plan(left_alone=("Alpha stays.",), warnings=("The game version isn't known.",))
+    told = make_change(server, state="done", plan=unknown, message="Nothing to do. The game version isn't known.")
+    assert page(admin_client, told).replace("&#x27;", "'").count("The game version isn't known.") == 1
     told = make_change(server, state="done", plan=Plan(), message="Nothing to do. All is up to date.")
     assert page(admin_client, told).count("Nothing to do.") == 1
 
