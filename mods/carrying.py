@@ -269,11 +269,13 @@ def _prepare(steps: Sequence[Step], places: Places) -> list[Item]:
 
 
 def _ask_again(items: Sequence[Item], watch: Watch) -> None:
-    """Learn which of the releases that are to be placed were retracted since the mod database last told of them."""
+    """Learn which of the releases that are to be placed were withdrawn since the mod database last told of them."""
     pks = [item.planned.new.release for item in items if item.planned.new and item.planned.new.release is not None]
     if pks:
         watch.tell(_("Asking the mod database whether anything was retracted"))
-        withdrawals.note(Release.objects.filter(pk__in=pks), stop=watch.stop)
+        releases = Release.objects.select_related("mod")
+        if withdrawals.note(releases.filter(pk__in=pks), stop=watch.stop):
+            withdrawals.note_unlisted(releases.filter(pk__in=pks), stop=watch.stop)
 
 
 @dataclass

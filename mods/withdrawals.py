@@ -2,11 +2,16 @@
 nobody had them, so that all we saw is that they are gone from its list."""
 
 import threading
+from collections import defaultdict
 from collections.abc import Collection
+from concurrent.futures import ThreadPoolExecutor
 
-from mods import moddb, refresh, status
+from django.utils import timezone
+
+from mods import answers, moddb, refresh, status
 from mods.models import InstalledMod, Release
 from vsadmin.lib import logs
+from vsadmin.lib.inturn import InTurn
 
 #: Seconds for one question: the change waits for it, and goes on without it.
 _DEADLINE = 5.0
@@ -33,6 +38,37 @@ def note(releases: Collection[Release], *, stop: threading.Event | None = None) 
     if keys:
         status.update(InstalledMod.objects.filter(modid_key__in=keys))
     return answered
+
+
+def note_unlisted(releases: Collection[Release], *, stop: threading.Event | None = None) -> None:
+    """Ask which of these their mods still list, and store what is said; those that aren't listed are gone.
+
+    Releases and mods that a moderator locked are handed out by every other way. One question for each mod; as with
+    `note`, what can't be asked stays as it is known. Raises DatabaseError.
+    """
+    by_mod: dict[int, list[Release]] = defaultdict(list)
+    for one in releases:
+        if not one.withdrawn:
+            by_mod[one.mod.mod_id].append(one)
+    asked_at = timezone.now()
+    with (
+        refresh.client(stop, deadline=_DEADLINE, retries=0) as database,
+        ThreadPoolExecutor(refresh.CONNECTIONS) as pool,
+    ):
+        for number, future in InTurn(pool, database.mod, by_mod, at_once=2 * refresh.CONNECTIONS):
+            try:
+                details = future.result()
+            except moddb.NotFound:
+                listed: set[int] | None = set()
+            except moddb.ModDBError as error:
+                logs.event("moddb_listing_not_asked", mod=number, reason=error.text)
+                continue
+            else:
+                answers.store_mod(details, asked_at=asked_at)
+                listed = details.listed if details.is_complete else None
+            gone = [one.pk for one in by_mod[number] if listed is not None and one.release_id not in listed]
+            Release.objects.filter(pk__in=gone).update(gone_since=timezone.now())
+            status.update(InstalledMod.objects.filter(lookup__mod__mod_id=number))
 
 
 def _retracted(

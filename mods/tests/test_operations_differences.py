@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 from django.utils import timezone
 
 from conftest import ServerDir
-from mods import operations
+from mods import moddb, operations
 from mods.models import GameServer, Hold, InstalledMod, KeptCopy, Operation, Release, Step
 from mods.tests.changes import World
 from mods.tests.planned import Stage
@@ -183,3 +184,55 @@ def test_an_outage_of_the_mod_database_keeps_nobody_from_what_is_at_hand(setting
     before = len(stage.database.log)
     assert operations.run(operation.pk).message == "1 of 1 done."
     assert len(stage.database.log) == before + 1, "it is asked once"
+
+
+@pytest.fixture
+def confirmed(settings: Any, stage: Stage) -> Operation:
+    """An update of carry 1.0.0 to 1.1.0 that is about to be carried out."""
+    settings.VSADMIN_DATA_DIR = stage.folder.path.parent / "state"
+    stage.put(stage.release("carry", "1.0.0"))
+    stage.release("carry", "1.1.0")
+    operation = operations.plan(stage.ready(read=False).ask("update"))
+    operations.confirm(operation)
+    return operation
+
+
+def test_a_mod_that_a_moderator_locked_is_not_installed(stage: Stage, confirmed: Operation) -> None:
+    (mod,) = stage.database.store.mods.values()
+    mod.status = "locked"
+    ended = operations.run(confirmed.pk)
+    assert (ended.state, os.listdir(stage.folder.mods)) == (Operation.State.FAILED, ["carry_1.0.0.zip"])
+    assert "Carry 1.1.0 is no longer in the mod database." in ended.message
+
+
+def test_a_release_that_its_mod_no_longer_lists_is_not_installed(
+    stage: Stage, confirmed: Operation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = moddb.ModDB.mod
+
+    def without_newest(self: moddb.ModDB, key: str | int) -> moddb.ModDetails:
+        details = real(self, key)
+        return replace(details, releases=tuple(one for one in details.releases if one.version != "1.1.0"))
+
+    monkeypatch.setattr(moddb.ModDB, "mod", without_newest)
+    ended = operations.run(confirmed.pk)
+    assert (ended.state, os.listdir(stage.folder.mods)) == (Operation.State.FAILED, ["carry_1.0.0.zip"])
+    assert "Carry 1.1.0 is no longer in the mod database." in ended.message
+
+
+def test_what_an_answer_may_have_left_out_is_installed(
+    stage: Stage, confirmed: Operation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = moddb.ModDB.mod
+    monkeypatch.setattr(moddb.ModDB, "mod", lambda *args: replace(real(*args), releases=(), is_complete=False))
+    assert operations.run(confirmed.pk).message == "1 of 1 done."
+
+
+def test_a_file_that_its_author_exchanged_since_is_not_installed_as_the_one_that_was_planned(
+    stage: Stage, confirmed: Operation
+) -> None:
+    (release,) = (one for one in stage.database.store.files.values() if one.version == "1.1.0")
+    release.file_id = 4711
+    ended = operations.run(confirmed.pk)
+    assert (ended.state, os.listdir(stage.folder.mods)) == (Operation.State.FAILED, ["carry_1.0.0.zip"])
+    assert "has put another file in the place of Carry 1.1.0" in ended.message
