@@ -13,7 +13,7 @@ from django.forms.models import model_to_dict
 
 from conftest import Events, ServerDir
 from demo.moddb import ModDatabase
-from mods import answers, inventory, moddb, refresh, status
+from mods import answers, inventory, moddb, refresh, status, wording
 from mods.models import GameServer, InstalledMod, Lookup, Mod, RefreshRun, Release
 
 pytestmark = pytest.mark.django_db
@@ -519,3 +519,81 @@ def test_nothing_installed_is_a_refresh_without_questions(mod_database: ModDatab
     result = refresh.refresh()
     assert (result.refreshed, result.run.requests) == (0, 0)
     assert result.run.state == RefreshRun.State.COMPLETED
+
+
+# --- what the batches tell
+
+
+def test_a_release_newly_listed_for_the_game_version_is_recommended_at_once(
+    folder: ServerDir, server: GameServer, mod_database: ModDatabase
+) -> None:
+    mod = mod_database.add_mod(name="Alpha", modids=["alpha"])
+    mod_database.add_release(mod, "alpha", "1.0.0", game_versions=["1.21.5"])
+    later = mod_database.add_release(mod, "alpha", "2.0.0", game_versions=["1.22.0"])
+    for number in range(30):
+        publish(mod_database, f"mod{number}x", "1.0.0")
+        folder.add_zip(f"{number}.zip", modid=f"mod{number}x")
+    folder.add_zip("a.zip", modid="alpha", version="1.0.0")
+    inventory.scan(server)
+    refresh.refresh()
+    assert installed("alpha").recommended == "1.0.0"
+    Lookup.objects.filter(key="alpha").update(fetched_at=START + timedelta(days=9999))  # its turn comes last
+    later.game_versions = ("1.21.5", "1.22.0")
+
+    mod_database.fault("/api/mod/alpha", "500_html")
+    assert set(refresh.refresh().failures) == {"alpha"}
+    assert installed("alpha").recommended == "1.0.0"
+    mod_database.clear_faults()
+    mod_database.log.clear()
+    refresh.refresh()
+    assert (installed("alpha").recommended, installed("alpha").outdated) == ("2.0.0", True)
+    assert asked(mod_database, "/api/mod/alpha") == 1
+    mod_database.log.clear()
+    refresh.refresh()
+    assert asked(mod_database, "/api/mod/alpha") == 0
+
+
+@pytest.mark.parametrize("state", ["draft", "locked"])
+def test_a_mod_that_is_hidden_costs_no_request_at_each_refresh(
+    state: str, folder: ServerDir, server: GameServer, mod_database: ModDatabase
+) -> None:
+    publish(mod_database, "hidden", "1.0.0", "1.1.0", status=state)
+    for number in range(30):
+        publish(mod_database, f"mod{number}x", "1.0.0")
+        folder.add_zip(f"{number}.zip", modid=f"mod{number}x")
+    folder.add_zip("a.zip", modid="hidden", version="1.0.0")
+    inventory.scan(server)
+    refresh.refresh()
+    assert Lookup.objects.get(key="hidden").state == Lookup.State.ABSENT
+    Lookup.objects.filter(key="hidden").update(fetched_at=START + timedelta(days=9999))  # its turn comes last
+    mod_database.log.clear()
+    for _time in range(3):
+        refresh.refresh()
+    assert asked(mod_database, "/api/mod/hidden") == 0
+
+
+def test_a_page_that_goes_on_under_another_id_is_found_by_its_number(
+    folder: ServerDir, server: GameServer, mod_database: ModDatabase
+) -> None:
+    mod = mod_database.add_mod(name="Haulage", modids=["haulold"])
+    old = mod_database.add_release(mod, "haulold", "1.5.0", game_versions=["1.21.5"])
+    folder.add_zip("a.zip", modid="haulold", version="1.5.0")
+    inventory.scan(server)
+    refresh.refresh()
+    mod_database.store._releases["haulold"].remove(old)
+    mod_database.store._releases["haulnew"] = [old]
+    old.modid = "haulnew"
+    mod_database.add_release(mod, "haulnew", "1.6.0", game_versions=["1.21.5"])
+
+    assert refresh.refresh().failures == {}
+
+    row = installed("haulold")
+    assert row.lookup is not None
+    assert row.lookup.state == Lookup.State.FOUND
+    assert row.successor is not None
+    assert (row.successor.modid, row.successor.version) == ("haulnew", "1.6.0")
+    assert (row.retracted, row.outdated, row.recommended) == (False, False, "")
+    assert wording.absence(row) == "Its page continues as haulnew 1.6.0, under another mod id."
+    mod_database.log.clear()
+    refresh.refresh()
+    assert asked(mod_database, "/api/mod/") <= 2, "by id and by number, when its turn comes"
