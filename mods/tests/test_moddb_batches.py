@@ -120,3 +120,15 @@ def test_any_pairs_are_all_there_and_within_limits(pairs: list[tuple[str, str]],
         assert len(batch) <= 300
         assert install_line(batch, game_version) <= 8000
         assert len({modid.lower() for modid, _ in batch}) == len(batch)
+
+
+@pytest.mark.parametrize(("number", "batches"), [(295, 1), (296, 2), (300, 2)])
+def test_what_separates_the_entries_counts_too(number: int, batches: int) -> None:
+    """295 × (20 + 6) bytes and 294 commas are 7,964 of the 7,969 that a line has for them; without commas 300 fit."""
+    ids = [f"m{index:019d}" for index in range(number)]
+    found, _alone = batch_ids(ids)
+    assert len(found) == batches
+    assert all(updates_line(batch) <= 8000 for batch in found)
+    pairs = [(f"m{index:018d}", "1.0.0") for index in range(number)]
+    for batch in batch_pairs(pairs, "1.21.0")[0]:
+        assert install_line(batch, "1.21.0") <= 8000
