@@ -132,3 +132,11 @@ def test_what_separates_the_entries_counts_too(number: int, batches: int) -> Non
     pairs = [(f"m{index:018d}", "1.0.0") for index in range(number)]
     for batch in batch_pairs(pairs, "1.21.0")[0]:
         assert install_line(batch, "1.21.0") <= 8000
+
+
+def test_a_batch_that_is_dealt_the_long_ones_keeps_to_the_limit_with_its_commas() -> None:
+    """147 × (48 + 6) bytes fit into a line; their 146 commas don't, though both batches together would be short."""
+    ids = [modid for index in range(147) for modid in (f"m{index:047d}", f"s{index:03d}")]
+    found, _alone = batch_ids(ids)
+    assert len(found) == 3
+    assert all(updates_line(batch) <= 8000 for batch in found)
