@@ -5,98 +5,47 @@ are done or none. What happens at a crash is in `recovery`.
 """
 
 import logging
-import os
 import queue
 import threading
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
-from contextlib import closing, suppress
-from dataclasses import dataclass, field
-from typing import BinaryIO
+from contextlib import suppress
 
 from django.db import DatabaseError, connection, transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from cache import eviction
-from cache.store import FetchError
 from mods import (
     differences,
     downloads,
+    fetching,
     inventory,
     journal,
-    keeping,
     news,
     placing,
     plans,
+    progress,
     recovery,
     serverdir,
     turns,
     withdrawals,
 )
 from mods.journal import Item
-from mods.models import KeptCopy, Operation, Release, Step
+from mods.models import Operation, Release, Step
 from mods.plans import Plan
+from mods.progress import Report, Watch
 from mods.staging import Places
 from vsadmin.lib import files, locks, logs
-from vsadmin.lib.http import Client
 from vsadmin.lib.jobs.models import Worker
 
 _log = logging.getLogger(__name__)
-
-#: Told while it works: how much is behind us, how much there is in all, what is being done.
-Report = Callable[[int, int, str], None]
 
 #: Seconds to wait for another change of the server, or its recovery, before leaving it for later.
 _PATIENCE = 2.0
 #: Seconds to wait for a scan of the server that is under way.
 _SCAN_WAIT = 120.0
-_REPORT_EVERY = 0.5
 #: Differences that a result names.
 _NAMED = 5
-
-
-@dataclass
-class Watch:
-    """How far it is, for whoever looks, and whether it should end. Only the thread that runs the operation calls it."""
-
-    operation: Operation
-    total: int
-    report: Report | None
-    stop: threading.Event
-    done: int = 0
-    cancelled: bool = False
-    #: Set for the other threads, once it should end.
-    halt: threading.Event = field(default_factory=threading.Event)
-    _written: float = 0.0
-
-    def tell(self, doing: str, *, more: int = 0) -> None:
-        """Note that `more` of the work is behind us; written at most twice a second."""
-        self.done += more
-        if self.report is not None:
-            self.report(self.done, self.total, doing)
-        now = time.monotonic()
-        if now - self._written < _REPORT_EVERY:
-            return
-        self._written = now
-        Operation.objects.filter(pk=self.operation.pk).update(done=self.done, total=self.total, doing=doing[:200])
-        self.should_end()
-
-    def should_end(self) -> bool:
-        """Whether it is to end before the next group."""
-        if not self.cancelled:
-            wish = Operation.objects.filter(pk=self.operation.pk).values_list("cancel_requested", flat=True)
-            self.cancelled = bool(wish.first())
-        if self.cancelled or self.stop.is_set():
-            self.halt.set()
-        return self.halt.is_set()
-
-    def why(self) -> str:
-        """What ended it early, in words; "" where nothing did."""
-        if self.cancelled:
-            return _("It was cancelled.")
-        return _("It was stopped because vsadmin was shutting down.") if self.halt.is_set() else ""
 
 
 class _CantRun(Exception):
@@ -186,7 +135,7 @@ def _carry_out(operation: Operation, steps: list[Step], report: Report | None, s
         items = _prepare(steps, places)
         _ask_again(items, watch)
         _raise_for(differences.known(operation, plan, items))
-        _fetch_all(items, watch)
+        fetching.fetch_all(items, watch)
         _fail_groups(items)
         if not watch.should_end() and _left(items):
             watch.tell(_("Looking whether everything is as it was"))
@@ -278,105 +227,6 @@ def _ask_again(items: Sequence[Item], watch: Watch) -> None:
             withdrawals.note_unlisted(releases.filter(pk__in=pks), stop=watch.stop)
 
 
-@dataclass
-class _Fetcher:
-    """Fetches and stages new files in several threads."""
-
-    items: Sequence[Item]
-    watch: Watch
-    client: Client
-    releases: dict[int, Release]
-    copies: dict[int, KeptCopy]
-    waiting: "queue.SimpleQueue[Item]" = field(default_factory=queue.SimpleQueue)
-    #: What a thread is about to fetch (False) or done with (True); None from each at its end.
-    told: "queue.SimpleQueue[tuple[Item, bool] | None]" = field(default_factory=queue.SimpleQueue)
-
-    def work(self) -> None:
-        """One thread: fetch until nothing waits any more. The database connection is its own."""
-        try:
-            while not self.watch.halt.is_set():
-                item = self.waiting.get_nowait()
-                self.told.put((item, False))
-                if not any(one.problem for one in self.items if one.step.group == item.step.group):
-                    self._fetch(item)
-                self.told.put((item, True))
-        except queue.Empty:
-            pass
-        finally:
-            connection.close()
-            self.told.put(None)
-
-    def _fetch(self, item: Item) -> None:
-        assert item.change.new is not None
-        try:
-            looks = placing.looks_for(item.change.new.folder, item.change.old)
-            with closing(self._open(item)) as file:
-                size = os.fstat(file.fileno()).st_size
-                eviction.give_way(item.change.staging.path, size)  # what isn't enough is said by `stage`
-                placing.stage(file, item.change, looks, self.watch.halt)
-        except FetchError as error:
-            item.problem = "" if self.watch.halt.is_set() else error.text  # what was cut short didn't fail
-        except OSError as error:
-            item.problem = files.in_words(error)
-        except placing.Refused as error:
-            item.problem = str(error)
-        except locks.Busy:
-            item.problem = _("The download cache is busy for too long. Plan it again in a few minutes.")
-        except placing.Stopped:
-            pass  # nothing is placed any more, so it is skipped
-
-    def _open(self, item: Item) -> BinaryIO:
-        new = item.planned.new
-        assert new is not None
-        if new.release is not None and new.release in self.releases:
-            return downloads.fetch_release(self.releases[new.release], client=self.client, stop=self.watch.halt)
-        if new.kept is not None and new.kept in self.copies:
-            return keeping.open(self.copies[new.kept])
-        raise FetchError(_("What it was to be taken from is no longer known. Plan it again."), "source")
-
-
-def _fetch_all(items: Sequence[Item], watch: Watch) -> None:
-    wanted = [item for item in items if item.planned.new is not None and not item.problem]
-    if not wanted:
-        return
-    new = [item.planned.new for item in wanted if item.planned.new is not None]
-    releases = Release.objects.select_related("mod").in_bulk([one.release for one in new if one.release is not None])
-    copies = KeptCopy.objects.in_bulk([one.kept for one in new if one.kept is not None])
-    with downloads.client(watch.halt) as client:
-        fetcher = _Fetcher(items, watch, client, releases, copies)
-        for item in wanted:
-            fetcher.waiting.put(item)
-        count = min(downloads.CONNECTIONS, len(wanted))
-        with ThreadPoolExecutor(count) as pool:
-            threads = [pool.submit(fetcher.work) for _number in range(count)]
-            try:
-                _follow(fetcher, count, watch)
-            except BaseException:
-                watch.halt.set()
-                raise
-        for thread in threads:
-            thread.result()
-
-
-def _follow(fetcher: _Fetcher, threads: int, watch: Watch) -> None:
-    """Tell how far the threads are, until they are through."""
-    doing = ""
-    while threads:
-        if watch.stop.is_set():
-            watch.halt.set()
-        try:
-            told = fetcher.told.get(timeout=0.1)
-        except queue.Empty:
-            watch.tell(doing)
-            continue
-        if told is None:
-            threads -= 1
-            continue
-        item, done = told
-        doing = _("Fetching %(mod)s %(version)s") % {"mod": item.planned.name, "version": item.planned.to_version}
-        watch.tell(doing, more=int(done))
-
-
 # --- placing
 
 
@@ -453,7 +303,7 @@ def _put_away(operation: Operation, items: Sequence[Item], watch: Watch) -> list
     if count:
         with ThreadPoolExecutor(count) as pool:
             threads = [pool.submit(work) for _number in range(count)]
-            while wait(threads, _REPORT_EVERY).not_done:
+            while wait(threads, progress.REPORT_EVERY).not_done:
                 watch.tell(_("Putting away what was replaced"))
         for thread in threads:
             thread.result()

@@ -291,7 +291,7 @@ def test_progress_is_told_and_written(world: World, monkeypatch: pytest.MonkeyPa
     operation = world.queued(
         *(world.replace(f"{n}.zip", world.release(n, "1.1.0"), group=i) for i, n in enumerate("abc"))
     )
-    monkeypatch.setattr("mods.carrying._REPORT_EVERY", 0)
+    monkeypatch.setattr("mods.progress.REPORT_EVERY", 0)
     told: list[tuple[int, int, str]] = []
     written: list[int] = []
 
@@ -385,7 +385,7 @@ def test_a_download_that_cancelling_cut_short_did_not_fail(world: World, monkeyp
         assert stop.wait(60)
         raise FetchError("The request was stopped because the program is shutting down.", "source")
 
-    monkeypatch.setattr("mods.carrying.downloads.fetch_release", cut_short)
+    monkeypatch.setattr("mods.fetching.downloads.fetch_release", cut_short)
     ended = operations.run(running.pk)
     assert (ended.state, set(world.files())) == (State.CANCELLED, {"a.zip"})
     assert ended.message == "It was cancelled. 0 of 1 done. The others are as they were. Plan it again."

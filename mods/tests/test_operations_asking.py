@@ -13,9 +13,10 @@ from django_q.models import OrmQ
 
 from cache.tests.test_processes import together
 from conftest import Events, ServerDir, eventually
-from mods import carrying, keeping, operations, placing, plans, tasks, turns
+from mods import fetching, keeping, operations, placing, plans, tasks, turns
 from mods.models import ClaimedModId, GameServer, InstalledMod, KeptCopy, Operation
 from mods.plans import Plan, Unmet
+from mods.progress import Watch
 from mods.staging import Places
 from mods.tests.changes import World, sha256
 from mods.tests.rows import install, make_mod
@@ -131,9 +132,9 @@ def test_a_second_one_waits_and_gets_its_turn(world: World, monkeypatch: pytest.
     world.scan()
     first, second = world.queued(world.disable("a.zip")), world.queued(world.disable("b.zip"))
     monkeypatch.setattr("mods.carrying._PATIENCE", 0)
-    fetch_all = carrying._fetch_all
+    fetch_all = fetching.fetch_all
 
-    def meanwhile(items: Any, watch: carrying.Watch) -> None:
+    def meanwhile(items: Any, watch: Watch) -> None:
         if watch.operation == first:
             assert operations.run(second.pk).state == State.QUEUED
             assert operations.recover() == 0
@@ -141,7 +142,7 @@ def test_a_second_one_waits_and_gets_its_turn(world: World, monkeypatch: pytest.
             assert Operation.objects.get(pk=first.pk).state == State.RUNNING
         fetch_all(items, watch)
 
-    monkeypatch.setattr(carrying, "_fetch_all", meanwhile)
+    monkeypatch.setattr(fetching, "fetch_all", meanwhile)
     assert operations.run(first.pk).state == State.DONE
     assert waiting_tasks() == [f"change-{second.pk}"]
     tasks.run_operation(second.pk)

@@ -10,8 +10,9 @@ from django.utils import timezone
 from django_q.models import OrmQ
 
 from conftest import ServerDir
-from mods import carrying, operations, recovery, tasks, turns
+from mods import carrying, fetching, operations, recovery, tasks, turns
 from mods.models import GameServer, Operation
+from mods.progress import Watch
 from mods.tests.changes import World
 from vsadmin.lib.jobs.models import Worker
 
@@ -71,9 +72,9 @@ def test_so_too_where_they_began_to_wait_while_another_ran(world: World, monkeyp
     Worker.write(beat_at=timezone.now())
     monkeypatch.setattr("mods.carrying._PATIENCE", 0)
     planned = [world.planned(world.disable(f"{name}.zip")) for name in "abc"]
-    fetch_all = carrying._fetch_all
+    fetch_all = fetching.fetch_all
 
-    def meanwhile(items: Any, watch: carrying.Watch) -> None:
+    def meanwhile(items: Any, watch: Watch) -> None:
         if watch.operation == planned[0]:
             for number in (2, 1):
                 operations.confirm(planned[number])
@@ -81,7 +82,7 @@ def test_so_too_where_they_began_to_wait_while_another_ran(world: World, monkeyp
             tasks.run_operation(planned[1].pk)  # the worker's other process: the server is taken
         fetch_all(items, watch)
 
-    monkeypatch.setattr(carrying, "_fetch_all", meanwhile)
+    monkeypatch.setattr(fetching, "fetch_all", meanwhile)
     operations.confirm(planned[0])
     turns.run_later(planned[0].pk)
     work_through()
