@@ -322,7 +322,7 @@ def _undo_placing(change: Change) -> None:
         return
     there_again = old is None or (old.exists() and not old.is_same(new))
     if there_again and _is_ours(change):
-        if change.staged.exists():
+        if change.staged.exists() or change.staging.descriptor is None:  # somebody took the staging folder away
             new.unlink()
         else:
             new.rename(change.staged)

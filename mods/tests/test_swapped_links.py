@@ -4,6 +4,7 @@ The folders belong to whoever runs the game server, who may swap them at any mom
 """
 
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -149,6 +150,23 @@ def test_a_file_taken_away_meanwhile_is_not_said_to_be_as_it_was(world: World, m
         path.unlink()
     operations.recover(at_start=True)
     assert "a.zip is gone: somebody took it away." in Step.objects.get().message
+
+
+def test_without_its_staging_folder_a_new_file_goes_again(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.scan()
+    operation = world.queued(world.install(world.release("a", "1.0.0")))
+
+    def die(*_arguments: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(placing, "sync", die)
+        with pytest.raises(KeyboardInterrupt):
+            operations.run(operation.pk)
+    shutil.rmtree(world.mods.parent / ".vsadmin")
+    operations.recover(at_start=True)
+    assert world.files() == {}
+    assert Step.objects.get().state == Step.State.FAILED
 
 
 def test_mods_that_is_a_link_all_along(settings: Any, stage: Stage, tmp_path: Path) -> None:
