@@ -132,9 +132,10 @@ class Restoring(Drafts):
             return
         back = PuttingBack(self.world, start)
         self.resolver.is_exact = True
-        self.warnings += back.warnings()
         self.left_alone += back.left_alone()
         differing = back.differing()
+        if differing:
+            self.warnings += back.warnings()
         files = {id(one): self._as_it_was(one.then) for one in differing if one.then}
         sources = self._sources(files[id(one)] for one in differing if one.then and not one.is_file_the_same)
         for one in differing:
