@@ -188,7 +188,7 @@ def _read_folder(path: Path) -> Reading:
         return None, (_no_modinfo(names, "folder"),)
     with _open(path / other_case) as file:
         info, problems = parse(_read_bounded(file, MAX_MODINFO, "modinfo.json"))
-    advice = f"Rename {quoted(other_case)} to modinfo.json: a server on Linux doesn't find it as it is."
+    advice = f"Rename {quoted(other_case)} to modinfo.json: a server on Linux doesn't find it as it is. {REJECTED}"
     return info, (*problems, advice)
 
 

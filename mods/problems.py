@@ -45,7 +45,7 @@ def judge(rows: Sequence[InstalledMod], server: GameServer) -> list[InstalledMod
     for row in rows:
         key = _key(row)
         problems = [*row.file_problems, *_duplicate(row, files[key])]
-        wont_load = str(row.file_problems[0]) if is_rejected(row) else ""
+        wont_load = rejection(row)
         if loads(row):
             refusal = refused.get(key, _NONE)
             problems += refusal.why
@@ -64,11 +64,10 @@ def loads(row: InstalledMod) -> bool:
     return row.enabled and not row.disabled_by_config
 
 
-def is_rejected(row: InstalledMod) -> bool:
-    """Whether the game can't load the file, whatever else is there: it isn't a mod that anything can read."""
-    return bool(row.file_problems) and (
-        not row.modid_key or any(manifest.REJECTED in str(said) for said in row.file_problems)
-    )
+def rejection(row: InstalledMod) -> str:
+    """Why the game can't load the file, whatever else is there: it isn't a mod that can be read; "" if it is one."""
+    fatal = (str(one) for one in row.file_problems if not row.modid_key or manifest.REJECTED in str(one))
+    return next(fatal, "")
 
 
 def by_mod(rows: Iterable[InstalledMod]) -> dict[str, list[InstalledMod]]:
@@ -134,7 +133,7 @@ def _in_turn(
 ) -> dict[str, list[str]]:
     """What needs one that the game doesn't load isn't loaded either: those that lack nothing themselves."""
     found: dict[str, list[str]] = {}
-    rejected = (key for key, same in files.items() if is_rejected(same[0]))
+    rejected = (key for key, same in files.items() if rejection(same[0]))
     todo = list({*rejected, *(key for key, one in refused.items() if one.for_needs), *lacking})
     seen = set(todo)
     while todo:

@@ -116,6 +116,7 @@ def test_a_mod_that_the_configuration_disables_is_said_to_be_disabled(place: Pla
 def test_what_neither_a_library_nor_a_game_version_would_mend(place: Place) -> None:
     (place.folder.mods / "page.zip").write_text("<html>")
     place.add("Odd Id")
+    place.add("Odder Id", side="both")
     place.add("tincan", dependencies={"tinlib": "0.6.0"})
     place.add("bang")
     place.start(
@@ -123,9 +124,10 @@ def test_what_neither_a_library_nor_a_game_version_would_mend(place: Place) -> N
         "[tincan]     tinlib@0.6.0 - Missing",
         EXCEPTION.replace("tincan", "bang"),
     )
-    assert set(place.scan()) == {"page.zip", "Odd Id", "tincan", "bang"}
+    assert set(place.scan()) == {"page.zip", "Odd Id", "Odder Id", "tincan", "bang"}
     found = {row.file_name: row.wont_load for row in InstalledMod.objects.all()}
     assert found.pop("page.zip").startswith("Not a zip file")
+    assert found.pop("Odder Id.zip").startswith("“side” is “both”")
     assert found == {"Odd Id.zip": "", "tincan.zip": "", "bang.zip": THROWN}
 
 
