@@ -68,6 +68,12 @@ def test_what_could_not_be_written_is_written_the_next_time(world: World) -> Non
     assert Read.objects.get().seen_up_to == world.event.pk
 
 
+def test_nobody_is_told_of_a_logout_that_could_not_be_written(world: World) -> None:
+    client = client_of(SUPERUSER)
+    with locked(), pytest.raises(OperationalError):
+        client.post("/admin/logout/")
+
+
 @pytest.mark.parametrize("broken", ["password", "expired", "gone"])
 def test_a_session_that_counts_no_more_leads_to_the_login(world: World, broken: str) -> None:
     client = client_of(SUPERUSER)

@@ -152,7 +152,7 @@ def _members(file: tarfile.TarFile) -> dict[str, tarfile.TarInfo]:
         kept = name.removeprefix(KEPT) if name.startswith(KEPT) else ""
         known = name in {MANIFEST, SQLITE, DUMP, KEY} or (kept and keeping.is_stored_name(kept))
         fits = member.size <= _MOST.get(name, member.size) and len(members) < _MAX_MEMBERS
-        if not known or member.type not in _FILES or member.issparse() or name in members or not fits:
+        if not known or member.type not in _FILES or name in members or not fits:
             raise not_ours(name)
         members[name] = member
     return members

@@ -1,6 +1,7 @@
 """Asking, confirming, waiting one's turn, and what becomes of what a dead process left."""
 
 import os
+import threading
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -301,6 +302,19 @@ def test_what_cannot_be_put_back_stops_later_changes_until_it_can(
     assert failed.steps.get().state == "failed"
     operations.recover(at_start=True)
     assert world.leftovers() == []
+
+
+@pytest.mark.parametrize(("task", "work"), [(tasks.plan_operation, "plan"), (tasks.run_operation, "run")])
+def test_the_worker_shows_that_it_lives_while_a_change_waits(
+    monkeypatch: pytest.MonkeyPatch, task: Callable[[int], None], work: str
+) -> None:
+    beaten = threading.Event()
+    heard: list[bool] = []
+    monkeypatch.setattr("vsadmin.lib.jobs.heartbeat.beat", beaten.set)
+    monkeypatch.setattr(tasks, "_get", lambda pk: pk)
+    monkeypatch.setattr(operations, work, lambda _operation, **_options: heard.append(beaten.wait(30)))
+    task(1)
+    assert heard == [True]
 
 
 def test_tasks_never_raise(world: World, events: Events) -> None:

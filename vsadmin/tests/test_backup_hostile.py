@@ -64,7 +64,7 @@ def with_sql(tmp_path: Path, *statements: str) -> Path:
             database.execute("PRAGMA writable_schema = ON")
             database.execute(statement)
     members["database.sqlite3"] = (tmp_path / "altered.sqlite3").read_bytes()
-    members["secret_key"] = b"theirs"
+    members |= {"secret_key": b"theirs", "kept/x_1~0123456789ab.zip": b"theirs"}
     return packed(tmp_path / "altered.tar.gz", members)
 
 
@@ -148,8 +148,14 @@ def test_names_of_files_that_are_not_ours_are_refused(data_dir: Path, name: str)
 
 
 @on_sqlite
-def test_a_trigger_changes_nothing_here(data_dir: Path, tmp_path: Path) -> None:
-    evil = "CREATE TRIGGER evil AFTER INSERT ON mods_gameserver BEGIN DELETE FROM auth_user; END"
+@pytest.mark.parametrize(
+    "evil",
+    [
+        "CREATE TRIGGER evil AFTER INSERT ON mods_gameserver BEGIN DELETE FROM auth_user; END",
+        "CREATE INDEX evil ON mods_gameserver (hex(name))",
+    ],
+)
+def test_another_schema_changes_nothing_here(data_dir: Path, tmp_path: Path, evil: str) -> None:
     assert_refused(with_sql(tmp_path, evil), "isn't a backup of vsadmin.*'evil'", data_dir)
 
 
@@ -219,6 +225,15 @@ def test_values_of_another_type_are_refused(data_dir: Path, tmp_path: Path) -> N
     altered = with_sql(tmp_path, "UPDATE mods_gameserver SET name = x'00ff'")
     GameServer.objects.all().delete()
     assert_refused(altered, "'mods_gameserver'", data_dir)
+
+
+@on_sqlite
+def test_rows_that_point_at_nothing_are_refused(data_dir: Path, tmp_path: Path) -> None:
+    server = GameServer.objects.create(name="Theirs", data_dir="/srv/theirs")
+    Operation.objects.create(server=server, kind="install", title="x")
+    altered = with_sql(tmp_path, "DELETE FROM mods_gameserver")
+    GameServer.objects.all().delete()
+    assert_refused(altered, "invalid foreign key", data_dir)
 
 
 @on_sqlite
@@ -336,6 +351,7 @@ def crafted(path: Path, *blocks: tuple[bytes, int, bytes]) -> Path:
         [(tarfile.GNUTYPE_LONGNAME, 17_000, b"x" * 17_000)],
         [(tarfile.XHDTYPE, 12, b"12 size=9999"), (tarfile.REGTYPE, 1, b"x")],
         [(tarfile.XHDTYPE, 24, b"24 GNU.sparse.size=99999"), (tarfile.REGTYPE, 1, b"x")],
+        [(tarfile.XHDTYPE, 22, b"22 GNU.sparse.map=0,1\n"), (tarfile.REGTYPE, 1, b"x")],
         [(tarfile.GNUTYPE_SPARSE, 0, b"")],
         [(tarfile.SYMTYPE, 0, b"")],
         [(tarfile.LNKTYPE, 0, b"")],
@@ -345,7 +361,7 @@ def crafted(path: Path, *blocks: tuple[bytes, int, bytes]) -> Path:
     ],
 )
 def test_headers_that_tarfile_would_believe(tmp_path: Path, blocks: list[tuple[bytes, int, bytes]]) -> None:
-    with pytest.raises(BackupError, match="isn't a backup"):
+    with pytest.raises(BackupError, match=r"it holds 'kept/x_1~0123456789ab\.zip'"):
         backup.look(crafted(tmp_path / "x.tar.gz", *blocks))
 
 

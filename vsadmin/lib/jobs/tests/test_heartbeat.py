@@ -48,7 +48,8 @@ def test_the_thread_lives_longer_than_any_task_may_run() -> None:
 
 
 @pytest.mark.django_db
-def test_a_command_stamps_nothing() -> None:
+def test_a_command_stamps_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Worker, "write", lambda *_name, **_fields: pytest.fail("it did"))
     heartbeat.beat()
     runner.run_now("cache_enforce_limit")
     assert not Worker.objects.exists()
