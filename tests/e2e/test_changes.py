@@ -90,7 +90,7 @@ def test_a_link_leads_to_the_filled_page(visit: Visit, worker: HandWorker, fille
     worker.work()
     expect(page.locator(".verdict-line")).to_have_text("1 new mod.")
     page.get_by_role("button", name="Don't").click()
-    expect(page.locator(".verdict-line")).to_have_text("Cancelled.")
+    expect(page.locator(".verdict-line")).to_have_text("It was cancelled before anything was changed.")
     assert "libgamma_1.0.0.zip" not in filled.files()
 
 
@@ -208,7 +208,7 @@ def test_cancelled_while_it_waits(visit: Visit, worker: HandWorker, filled: Fill
     worker.work()
     page.get_by_role("button", name="Do it").click()
     page.get_by_role("button", name="Cancel").click()
-    expect(page.locator(".verdict-line")).to_have_text("Cancelled.")
+    expect(page.locator(".verdict-line")).to_have_text("It was cancelled before anything was changed.")
     worker.work()
     assert filled.files() == {"alpha_1.0.0.zip", "beta_1.0.0.zip"}
     page.get_by_role("button", name="Plan it again").click()
