@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from django.utils.translation import gettext as _
 
-from mods import modinfo, placing, plans, wording
+from mods import modinfo, modset, placing, plans, wording
 from mods.journal import Item
 from mods.models import GameServer, Hold, InstalledMod, KeptCopy, Operation, Release
 from mods.plans import OldFile, Plan
@@ -119,8 +119,8 @@ class _Look:
         keys = {
             item.step.modid_key
             for item in self.items
-            if (item.planned.new and not item.planned.new.file_name.endswith(".disabled"))
-            or (item.planned.rename_to and not item.planned.rename_to.endswith(".disabled"))
+            if (item.planned.new and not modset.is_disabled(item.planned.new.file_name))
+            or (item.planned.rename_to and not modset.is_disabled(item.planned.rename_to))
         }
         rows = InstalledMod.objects.filter(server=self.server, enabled=True, modid_key__in=keys - {""})
         for row in rows.filter(first_seen_at__gt=since):

@@ -215,7 +215,7 @@ class Drafter(Restoring):
     def _go_back(self, row: InstalledMod, release: Release) -> Draft | None:
         """To the older release, if somebody said yes to it; else it is offered."""
         why = wording.retracted(row.version, row.retraction_reason)
-        if not self._may_touch(row, renames=False):
+        if not self._may_touch(row, _Action.REPLACE):
             return None
         if not self._is_agreed(plans.OLDER, row.modid_key, release.version):
             self.offers.append(plans.Offer(plans.OLDER, row.modid_key, row.name, row.version, release.version, why))

@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 from django.utils.translation import gettext as _
 
 from cache.store import FetchError
-from mods import downloads, keeping, modinfo, plans, versions, withdrawals, wording
+from mods import downloads, keeping, modinfo, plans, problems, versions, withdrawals, wording
 from mods.candidates import Candidates, releases
 from mods.models import InstalledMod, KeptCopy, Lookup, Mod, Release, Step
 from mods.plans import Unmet
@@ -106,20 +106,21 @@ class Drafts:
 
     def _add(self, draft: Draft) -> Draft | None:
         """Take it in, unless its file is one that nobody but a person should touch, or was retracted."""
-        renames = draft.action in (_Action.ENABLE, _Action.DISABLE)
-        if draft.row is not None and not self._may_touch(draft.row, renames=renames):
+        if draft.row is not None and not self._may_touch(draft.row, draft.action):
             return None
         if draft.action in (_Action.INSTALL, _Action.REPLACE) and not self._may_bring(draft):
             return None
         return self.resolver.add(draft)
 
-    def _may_touch(self, row: InstalledMod, *, renames: bool) -> bool:
+    def _may_touch(self, row: InstalledMod, action: str) -> bool:
         path = Path(row.folder, row.file_name)
         if not os.path.lexists(path):
             text = _("%s can't be found by its name. Scan the server, or rename the file.")
         elif path.is_symlink():
             text = _("%s is a link to a file elsewhere: change it by hand.")
-        elif row.kind == InstalledMod.Kind.FOLDER and not renames:
+        elif row.kind == InstalledMod.Kind.FOLDER and action == _Action.DISABLE:
+            text = _("%s is a folder, which the game loads whatever its name.") + " " + problems.how_to_disable(row)
+        elif row.kind == InstalledMod.Kind.FOLDER and action != _Action.ENABLE:
             text = _("%s is a folder, which vsadmin neither replaces nor removes: do it by hand.")
         elif not row.sha256 and row.kind != InstalledMod.Kind.FOLDER:
             text = _("%s can't be read, so it can't be kept safe: make it readable first.")

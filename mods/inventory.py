@@ -18,7 +18,7 @@ from django.db import connection, models, transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from mods import conf, crashes, modinfo, news, problems, serverdir, starts, status
+from mods import conf, crashes, modinfo, modset, news, problems, serverdir, starts, status
 from mods.models import GameServer, InstalledMod, Lookup
 from vsadmin.lib import files, locks, logs
 
@@ -330,12 +330,12 @@ def _entries(place: Path) -> list[_Found]:
 def _entry(place: Path, entry: os.DirEntry[str]) -> _Found | None:
     try:
         is_dir = entry.is_dir()
-        kind = serverdir.kind_of(entry.name, is_dir=is_dir)
+        kind = serverdir.kind_of(entry, is_dir=is_dir)
         if not kind:
             return None
         told = _folder_stat(Path(entry.path)) if is_dir else entry.stat()
     except OSError:  # vanished, a broken link, or not ours to look at: `modinfo` says which
-        kind = serverdir.kind_of(entry.name, is_dir=False)
+        kind = serverdir.kind_of(entry, is_dir=False)
         if not kind:
             return None
         told = None
@@ -347,7 +347,7 @@ def _entry(place: Path, entry: os.DirEntry[str]) -> _Found | None:
         file_name=shown,
         path=entry.path,
         kind=kind,
-        enabled=not entry.name.endswith(".disabled"),
+        enabled=kind == "folder" or not modset.is_disabled(entry.name),  # the game loads folders whatever their names
         fingerprint=fingerprint,
         badly_named=shown != entry.name,
     )
@@ -417,7 +417,8 @@ _READ_FIELDS = [
 def _fill(
     row: InstalledMod | None, one: _Found, content: modinfo.ModFile, server: GameServer, now: datetime
 ) -> InstalledMod:
-    """The file's row (None: a new one) with what was read. Where it couldn't be opened at all, what was known stays."""
+    """The file's row (None: a new one) with what was read. If reading failed, what was known stays, and the next scan
+    tries again."""
     row = row or InstalledMod(
         server=server, folder=one.folder, file_name=one.file_name, name=_bare_name(one), first_seen_at=now
     )
@@ -426,10 +427,10 @@ def _fill(
     if one.badly_named:
         row.file_problems.append(_("Its file name isn't valid UTF-8: rename it, so that every tool can handle it."))
     info = content.info
-    unreadable = info is None and bool(content.problems) and not content.sha256 and one.kind != "folder"
-    if unreadable and row.pk is not None:
-        row.fingerprint = ""  # try again next time
-        return row
+    if content.has_failed:
+        row.fingerprint = ""
+        if row.pk is not None:
+            return row
     row.size, row.sha256 = content.size, content.sha256
     row.modid = info.modid if info else ""
     row.modid_key = row.modid.lower()
@@ -446,7 +447,7 @@ def _fill(
 
 
 def _bare_name(one: _Found) -> str:
-    bare = one.file_name.removesuffix(".disabled")
+    bare = modset.bare_name(one.file_name)
     return bare if one.kind in {"folder", "dll"} else os.path.splitext(bare)[0] or bare
 
 

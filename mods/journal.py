@@ -21,7 +21,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from cache import deposits
-from mods import keeping, news, placing, plans, serverdir
+from mods import keeping, modset, news, placing, plans, serverdir
 from mods.models import GameServer, InstalledMod, Operation, Step
 from mods.plans import OldFile, Plan, PlannedStep
 from mods.staging import Places, Staging
@@ -157,7 +157,7 @@ def _put_away(operation: Operation, item: Item) -> None:
 
 
 def _into_cache(old: OldFile, file: BufferedReader) -> bool:
-    ending = Path(old.file_name.removesuffix(".disabled")).suffix
+    ending = Path(modset.bare_name(old.file_name)).suffix
     try:
         outcome = deposits.deposit(
             old.cache_key,

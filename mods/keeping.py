@@ -21,7 +21,7 @@ from django.utils.translation import gettext as _
 
 from cache import eviction
 from cache.store import FetchError
-from mods import modinfo
+from mods import modinfo, modset
 from mods.models import GameServer, KeptCopy, Operation
 from mods.plans import OldFile
 from vsadmin.lib import adminlog, files, locks, logs
@@ -134,7 +134,7 @@ def _store(staged: files.Staged, copy: KeptCopy) -> None:
 
 def _names(copy: KeptCopy) -> Iterator[str]:
     """`carryon_1.0.0~0123456789ab.zip`, made of harmless characters; then numbered ones."""
-    bare = copy.file_name.removesuffix(".disabled")
+    bare = modset.bare_name(copy.file_name)
     stem = _safe(copy.modid or Path(bare).stem)
     if copy.version:
         stem += f"_{_safe(copy.version)}"
@@ -279,7 +279,7 @@ def _adopt(name: str) -> bool:
 def described(file: BinaryIO, file_name: str) -> OldFile:
     """What an open file says of itself; `file_name` is what it was called. Its SHA-256 is left out."""
     file_name = os.fsencode(file_name).decode("utf-8", "backslashreplace")  # as scans write odd bytes
-    bare = file_name.removesuffix(".disabled")
+    bare = modset.bare_name(file_name)
     ending = Path(bare).suffix.lower().removeprefix(".")
     kind = ending if ending in {"zip", "cs", "dll"} else "zip"
     info = modinfo.read_open(file, kind).info

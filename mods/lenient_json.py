@@ -1,9 +1,9 @@
 """JSON as the game's reader (Newtonsoft.Json) takes it.
 
 Besides strict JSON: comments, trailing commas, single quotes, bare keys, any white space, line breaks within
-texts. Such a document is rewritten to strict JSON token by token, in linear time, and then read by the standard
-library. A JSON5 library isn't the same: it knows no line breaks within texts and no lone surrogates, and turns
-the number 1.10 into 1.1.
+texts, whole numbers as 0x20 or 040. Such a document is rewritten to strict JSON token by token, in linear time, and
+then read by the standard library. A JSON5 library isn't the same: it knows no line breaks within texts and no lone
+surrogates, and turns the number 1.10 into 1.1.
 """
 
 import json
@@ -26,6 +26,7 @@ _TOKEN = re.compile(
     re.VERBOSE | re.DOTALL,
 )
 _BARE_KEY = re.compile(r"[\w$]+")
+_OTHER_BASE = re.compile(r"(0[xX][0-9a-fA-F]{1,16})|0([0-7]{1,20})")
 _QUOTE = re.compile(r'\\.|"', re.DOTALL)
 
 
@@ -67,7 +68,11 @@ def _rewrite(text: str) -> str:
             out[last] = f'"{out[last]}"'
         elif found in ("}", "]") and before >= 0 and out[last] == "," and out[before] not in ("{", "[", ","):
             out[last] = ""
-        out.append(_double_quoted(found) if match.lastgroup == "text" else found)
+        if match.lastgroup == "text":
+            found = _double_quoted(found)
+        elif other := _OTHER_BASE.fullmatch(found):
+            found = str(int(other[1], 16) if other[1] else int(other[2], 8))
+        out.append(found)
         last, before = len(out) - 1, last
     return "".join(out)
 

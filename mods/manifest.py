@@ -6,11 +6,12 @@ anegostudios/vsapi); what the game rejects is read as far as it goes, and comes 
 
 import codecs
 import json
-import math
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import reduce
 from itertools import islice
+from operator import or_
 
 from mods import csharp, lenient_json
 from mods.lenient_json import Number
@@ -93,8 +94,8 @@ def _decode(data: bytes) -> str:
 
 # --- modinfo.json
 
-_TYPES = {name: name for name in ("theme", "content", "code")} | {"0": "theme", "1": "content", "2": "code"}
-_SIDES = {name: name for name in ("server", "client", "universal")} | {"1": "server", "2": "client", "3": "universal"}
+_TYPES = {"theme": 0, "content": 1, "code": 2}
+_SIDES = {"server": 1, "client": 2, "universal": 3}
 _PROPER_ID = re.compile(r"[a-z][a-z0-9]*")
 REJECTED = "The game doesn't load the mod."
 
@@ -194,20 +195,19 @@ class _Fields:
         items = (str(item) for item in value if isinstance(item, str | bool))
         return tuple(clean(item, _AUTHOR_LENGTH) for item in islice(items, _MAX_AUTHORS))
 
-    def choice(self, key: str, choices: dict[str, str], default: str) -> str:
-        """One of the values of `choices`; names in any letter case, and the game's numbers for them."""
+    def choice(self, key: str, choices: dict[str, int], default: str) -> str:
+        """One of `choices`: names in any letter case, several of them together, or the game's numbers for them."""
         if key not in self._values:
             return default
-        value = self._values[key]
-        chosen = choices.get(value.strip().lower()) if isinstance(value, str) else None
-        if chosen is None:
-            self.reject(key, " or ".join(sorted(set(choices.values()))))
+        chosen = _chosen(self._values[key], choices)
+        if not chosen:
+            self.reject(key, " or ".join(sorted(choices)))
         return chosen or default
 
     def forgive_side(self) -> None:
         """What isn't a side is no error in a C# source."""
         side = self._values.get("side")
-        if isinstance(side, str) and side.strip().lower() not in _SIDES:
+        if isinstance(side, str) and not _chosen(side, _SIDES):
             self.problems.append(f"“side” is {quoted(side)}; the game takes that for universal.")
             del self._values["side"]
 
@@ -224,9 +224,10 @@ class _Fields:
         return value
 
     def check_number(self, key: str) -> None:
+        """A whole one of 32 bits, which may stand in quotes."""
         value = self._values.get(key, Number("0"))
-        if not isinstance(value, Number) or not math.isfinite(float(value)):
-            self.reject(key, "a number")
+        if not isinstance(value, str) or not _WHOLE.fullmatch(value) or not -(2**31) <= int(value) < 2**31:
+            self.reject(key, "a whole number (up to 2147483647)")
 
     def dependencies(self) -> dict[str, str]:
         key = "dependencies"
@@ -248,6 +249,21 @@ class _Fields:
             text = "" if minimum is None else str(minimum)
             minimums[clean(modid.lower(), _MODID_LENGTH)] = clean(text, _VERSION_LENGTH)
         return minimums
+
+
+_WHOLE = re.compile(r"\s*[+-]?[0-9]{1,20}\s*", re.ASCII)
+
+
+def _chosen(value: object, choices: dict[str, int]) -> str:
+    """The choice that a value stands for as .NET reads an enumeration, "" for none: "Client, Server" is both."""
+    if not isinstance(value, str):
+        return ""
+    if _WHOLE.fullmatch(value):
+        number = int(value)
+    else:
+        named = [choices.get(part.strip().lower()) for part in value.split(",", len(choices) + 10)]
+        number = -1 if None in named else reduce(or_, filter(None, named), 0)
+    return next((name for name, one in choices.items() if one == number), "")
 
 
 def _info(fields: _Fields) -> ModInfo:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import IO, BinaryIO, TypeVar
+from typing import IO, BinaryIO
 
 from mods import plainzip
 from mods.manifest import REJECTED, ModInfo, Reading, parse, parse_source, quoted
@@ -44,6 +44,8 @@ class ModFile:
     """``""`` for folders and for what couldn't be read."""
     size: int = 0
     """Bytes; 0 for folders."""
+    has_failed: bool = False
+    """The system refused to read it, or couldn't; another time it may."""
 
 
 class _Unreadable(Exception):
@@ -83,35 +85,41 @@ def read_file(path: Path, kind: str) -> ModFile:
     Links are followed, but only to regular files: a pipe or device is never opened.
     """
     if kind == "folder":
-        return ModFile(*_guarded(_read_folder, path))
-    try:
+        return _guarded(lambda: ModFile(*_read_folder(path)))
+
+    reader = _reader(kind)
+
+    def read() -> ModFile:
         with _open(path) as file:
-            return _read_file(file, kind)
-    except _Unreadable as error:
-        return ModFile(None, (str(error),))
-    except OSError as error:
-        return ModFile(None, (_os_problem(error),))
+            return _read_file(file, reader)
+
+    return _guarded(read)
 
 
 def read_open(file: BinaryIO, kind: str) -> ModFile:
     """As `read_file`, of an open regular file (zip, cs or dll), from its beginning; it stays open."""
-    try:
+    reader = _reader(kind)
+
+    def read() -> ModFile:
         with _OpenFile(io.FileIO(os.dup(file.fileno()))) as source:
             source.seek(0)
-            return _read_file(source, kind)
-    except OSError as error:
-        return ModFile(None, (_os_problem(error),))
+            return _read_file(source, reader)
+
+    return _guarded(read)
 
 
-def _read_file(file: _OpenFile, kind: str) -> ModFile:
-    read = {"zip": _read_zip, "cs": _read_source, "dll": _read_library}[kind]
+def _reader(kind: str) -> Callable[[_Source], Reading]:
+    return {"zip": _read_zip, "cs": _read_source, "dll": _read_library}[kind]
+
+
+def _read_file(file: _OpenFile, read: Callable[[_Source], Reading]) -> ModFile:
     size = os.fstat(file.fileno()).st_size
     if size > MAX_FILE:
         return ModFile(None, (f"The file is larger than {MAX_FILE // 1024**3} GiB; no mod is.",), size=size)
     if size == 0:
         return ModFile(None, ("The file is empty. Copy or download it again.",))
     source, sha256 = _hashed(file, size)
-    return ModFile(*_guarded(read, source), sha256, size)
+    return _guarded(lambda: ModFile(*read(source), sha256, size), sha256, size)
 
 
 def _hashed(file: _OpenFile, size: int) -> tuple[_Source, str]:
@@ -124,18 +132,17 @@ def _hashed(file: _OpenFile, size: int) -> tuple[_Source, str]:
     return _Copy(data), hashlib.sha256(data).hexdigest()
 
 
-S = TypeVar("S")
-
-
-def _guarded(read: Callable[[S], Reading], source: S) -> Reading:
+def _guarded(read: Callable[[], ModFile], sha256: str = "", size: int = 0) -> ModFile:
+    """What reading comes to, whatever it raises; then with what was known of the file before."""
     try:
-        return read(source)
+        return read()
     except _Unreadable as error:
-        return None, (str(error),)
+        return ModFile(None, (str(error),), sha256, size)
     except OSError as error:
-        return None, (_os_problem(error),)
+        return ModFile(None, (_os_problem(error),), sha256, size, has_failed=True)
     except Exception as error:  # noqa: BLE001 - one hostile file must not end the scan of all
-        return None, (f"It can't be read ({type(error).__name__}). Copy or download it again.",)
+        problem = f"It can't be read ({type(error).__name__}). Copy or download it again."
+        return ModFile(None, (problem,), sha256, size)
 
 
 def _open(path: Path) -> _OpenFile:

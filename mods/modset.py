@@ -40,6 +40,9 @@ L = TypeVar("L", bound=Like)
 
 _DEFAULTS = tuple(Entry())
 
+#: A file whose name ends so, in any letter case, isn't loaded: the game asks for .zip, .cs or .dll at its end.
+DISABLED = ".disabled"
+
 
 def to_json(entries: Iterable[Entry]) -> list[dict[str, Any]]:
     return [one._asdict() for one in entries]
@@ -50,12 +53,21 @@ def from_json(data: Iterable[dict[str, Any]]) -> tuple[Entry, ...]:
     return tuple(Entry._make(map(one.get, Entry._fields, _DEFAULTS)) for one in data)
 
 
+def is_disabled(file_name: str) -> bool:
+    return file_name.lower().endswith(DISABLED)
+
+
+def bare_name(file_name: str) -> str:
+    """The file's name without what disables it."""
+    return file_name[: -len(DISABLED)] if is_disabled(file_name) else file_name
+
+
 def key(modid: str, file_name: str) -> str:
     """What says that two files are the same mod: the modid in any letter case, else the file's name.
 
     A key of the second sort begins with a slash.
     """
-    return modid.lower() or "/" + file_name.removesuffix(".disabled")
+    return modid.lower() or "/" + bare_name(file_name)
 
 
 def by_mod(files: Iterable[L]) -> dict[str, list[L]]:

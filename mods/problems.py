@@ -23,7 +23,7 @@ FIELDS = ("problems", "has_problems", "wont_load")
 #: What `judge` reads of a row.
 READ = (
     "modid", "modid_key", "file_name", "version", "sha256", "fingerprint", "enabled", "disabled_by_config", "side",
-    "dependencies", "file_problems", *FIELDS,
+    "dependencies", "file_problems", "kind", *FIELDS,
 )  # fmt: skip
 
 #: The game itself among the files that a refusal remembers; no modid begins so.
@@ -44,7 +44,7 @@ def judge(rows: Sequence[InstalledMod], server: GameServer) -> list[InstalledMod
     changed = []
     for row in rows:
         key = _key(row)
-        problems = [*row.file_problems, *_duplicate(row, files[key])]
+        problems = [*row.file_problems, *_duplicate(row, files[key]), *_named_as_disabled(row)]
         wont_load = rejection(row)
         if loads(row):
             refusal = refused.get(key, _NONE)
@@ -99,6 +99,20 @@ def _duplicate(row: InstalledMod, same: Sequence[InstalledMod]) -> list[str]:
     else:
         consequence = _("Keep one of them.")
     return [_("The same mod is here more than once: also %s.") % names + " " + consequence]
+
+
+def _named_as_disabled(row: InstalledMod) -> list[str]:
+    if row.kind != InstalledMod.Kind.FOLDER or not modset.is_disabled(row.file_name) or row.disabled_by_config:
+        return []
+    said = _("The game loads a folder whatever its name, so .disabled at its end doesn't turn it off.")
+    return [f"{said} {how_to_disable(row)}"]
+
+
+def how_to_disable(row: InstalledMod) -> str:
+    """What to do to have the game not load a mod that is a folder."""
+    if not row.modid:
+        return _("To disable it, move it out of the mod folder.")
+    return _("To disable it, add “%s” to DisabledMods in serverconfig.json, under WorldConfig.") % row.modid
 
 
 # --- what a mod needs

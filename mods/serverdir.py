@@ -15,7 +15,7 @@ from typing import NamedTuple, TypeGuard
 
 from django.utils.translation import gettext as _
 
-from mods import lenient_json, manifest, serverlog, versions
+from mods import lenient_json, manifest, modset, serverlog, versions
 from vsadmin.lib import files
 
 _MAX_CONFIG = 4 * 1024 * 1024
@@ -134,23 +134,22 @@ def count_mods(folder: ServerFolder) -> int:
         try:
             with os.scandir(place) as entries:
                 looked_at = islice(entries, _MAX_COUNTED)
-                found += sum(1 for entry in looked_at if kind_of(entry.name, is_dir=entry.is_dir()))
+                found += sum(1 for entry in looked_at if kind_of(entry, is_dir=entry.is_dir()))
         except OSError:
             continue
     return found
 
 
-def kind_of(name: str, *, is_dir: bool) -> str:
-    """The kind of mod that a name in a mod folder stands for ("zip", "cs", "dll", "folder"), "" for none.
+def kind_of(entry: os.DirEntry[str], *, is_dir: bool) -> str:
+    """The kind of mod that an entry of a mod folder stands for ("zip", "cs", "dll", "folder"), "" for none.
 
-    `.disabled` at the end is looked through. Hidden names are nobody's mods (our staging is one of them).
+    `.disabled` at the end of a file's name is looked through. The game reads hidden files as well, and every folder;
+    hidden folders are other tools' and our own, unless one has a modinfo.json.
     """
-    bare = name.removesuffix(".disabled")
-    if bare.startswith(".") or not bare:
-        return ""
     if is_dir:
-        return "folder"
-    ending = os.path.splitext(bare)[1].lower()
+        is_hidden = entry.name.startswith(".")
+        return "folder" if not is_hidden or Path(entry.path, "modinfo.json").is_file() else ""
+    ending = os.path.splitext(f"_{modset.bare_name(entry.name)}")[1].lower()
     return ending[1:] if ending in _MOD_ENDINGS else ""
 
 

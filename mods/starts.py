@@ -558,7 +558,7 @@ def _by_ids(start: ServerStart, now: Iterable[Entry]) -> Difference:
     """
     loaded = {modid.lower(): modid for modid in start.loaded if modid.lower() not in BASE_GAME}
     there = {key: files[0] for key, files in modset.by_mod(now).items() if files[0].modid}
-    failed = {key.removesuffix(".disabled") for key in start.failures}
+    failed = {modset.bare_name(key) for key in start.failures}
     added, removed, disabled = [], [], []
     for key, entry in sorted(there.items()):
         if entry.side == "client" or key in BASE_GAME:

@@ -13,14 +13,13 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from cache import known
-from mods import conf, versions, wording
+from mods import conf, modset, versions, wording
 from mods.candidates import releases
 from mods.downloads import cache_key
 from mods.models import GameServer, InstalledMod, KeptCopy, Release, Step
 from mods.plans import NewFile, OldFile, PlannedStep
 from mods.resolving import Draft, World, groups
 
-_DISABLED = ".disabled"
 _UNSAFE = re.compile(r"[^A-Za-z0-9._+-]+")
 _MAX_NAME = 100
 
@@ -186,7 +185,7 @@ class Stepper:
             return draft.file_name
         row = draft.row
         if row is not None and draft.action in (Step.Action.ENABLE, Step.Action.DISABLE):
-            return row.file_name.removesuffix(_DISABLED) + ("" if draft.enabled else _DISABLED)
+            return modset.bare_name(row.file_name) + ("" if draft.enabled else modset.DISABLED)
         source = draft.release or draft.kept
         if source is None:
             return ""
@@ -196,12 +195,12 @@ class Stepper:
         stem = _UNSAFE.sub("_", text).lstrip("._+-")[:_MAX_NAME] or "mod"
         # What serverconfig.json disables is so whatever its name; that needn't change.
         is_on = draft.enabled or (row is not None and row.enabled and row.disabled_by_config)
-        return stem + PurePosixPath(named).suffix.lower() + ("" if is_on else _DISABLED)
+        return stem + PurePosixPath(named).suffix.lower() + ("" if is_on else modset.DISABLED)
 
     def _free(self, folder: str, name: str) -> str:
         """The name, or one with a number where something else has it already."""
         names = self._names(folder)
-        bare = name.removesuffix(_DISABLED)
+        bare = modset.bare_name(name)
         stem, dot, ending = bare.rpartition(".")
         tail = name[len(bare) :]
         wanted, number = name, 1

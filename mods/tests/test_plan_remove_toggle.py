@@ -38,6 +38,18 @@ def test_disable_and_enable_are_renames(stage: Stage) -> None:
     assert plan.left_alone == ("On 1.0.0 is enabled already.",)
 
 
+def test_a_folder_is_not_disabled_by_its_name(stage: Stage) -> None:
+    """The game loads every folder among its mods; one that was renamed once gets its name back."""
+    for name in ("lamp", "brook.disabled"):
+        (stage.folder.mods / name).mkdir()
+        info = f'{{"type": "code", "name": "{name[:5].title()}", "modid": "{name[:5].strip(".")}"}}'
+        (stage.folder.mods / name / "modinfo.json").write_text(info)
+    stage.ready()
+    plan = stage.plan("disable", "lamp", "brook")
+    assert not plan.steps
+    assert "a folder, which the game loads whatever its name. To disable it, add “lamp” to" in plan.left_alone[0]
+
+
 def test_enabling_brings_what_it_needs(stage: Stage) -> None:
     stage.put(stage.release("off", "1.0.0", needs={"lib": "1.0.0"}), "off.zip.disabled")
     stage.release("lib", "1.0.0")

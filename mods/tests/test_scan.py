@@ -1,5 +1,6 @@
 """Rows follow the disk; nothing that can't be read is lost."""
 
+import errno
 import os
 import shutil
 import threading
@@ -215,7 +216,7 @@ def test_a_file_that_turns_unreadable_keeps_what_was_known(
     path = folder.add_zip("a.zip", modid="a", version="1.0.0")
     inventory.scan(server)
     os.utime(path, (1, 1))
-    unreadable = modinfo.ModFile(info=None, problems=("It can't be read: permission denied.",), sha256="", size=0)
+    unreadable = modinfo.ModFile(None, ("It can't be read: permission denied.",), has_failed=True)
     with monkeypatch.context() as patch:
         patch.setattr(modinfo, "read_file", lambda path, kind: unreadable)
         inventory.scan(server)
@@ -224,6 +225,78 @@ def test_a_file_that_turns_unreadable_keeps_what_was_known(
     assert kept.problems == ["It can't be read: permission denied."]
     inventory.scan(server)
     assert not files()["a.zip"].has_problems, "it is tried again each time"
+
+
+@pytest.mark.parametrize("name", ["a.zip", "unpacked/modinfo.json"])
+@pytest.mark.parametrize("is_new", [True, False])
+def test_a_file_that_could_not_be_read_once_is_read_again(
+    name: str, is_new: bool, folder: ServerDir, server: GameServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A disk's error passes, and changes nothing that `stat` tells."""
+    folder.add_zip("a.zip", modid="a")
+    (folder.mods / "unpacked").mkdir()
+    (folder.mods / "unpacked" / "modinfo.json").write_text('{"type": "code", "name": "Un", "modid": "un"}')
+    if not is_new:
+        inventory.scan(server)
+        os.utime(folder.mods / name, (1, 1))
+    real = os.open
+
+    def failing(path: Any, *args: Any, **options: Any) -> int:
+        if str(path).endswith(name):
+            raise OSError(errno.EIO, "Input/output error")
+        return real(path, *args, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "open", failing)
+        inventory.scan(server)
+    row = files()[name.partition("/")[0]]
+    assert row.problems == ["Reading it failed: Input/output error."]
+    assert bool(row.modid) == (not is_new), "what was known stays"
+    assert inventory.scan(server).read == 1
+    row = files()[row.file_name]
+    assert (row.modid, row.problems) == (row.file_name[:2].removesuffix("."), [])
+    assert inventory.scan(server).read == 0
+
+
+def test_hidden_files_are_listed_and_of_hidden_folders_those_that_are_mods(
+    folder: ServerDir, server: GameServer
+) -> None:
+    """The game reads them. Our own staging and other tools' folders aren't mods."""
+    folder.add_zip(".hidden.zip", modid="hidden")
+    folder.add_zip(".zip", modid="bare")
+    for name in (".vsadmin", ".git", ".unpacked"):
+        (folder.mods / name).mkdir()
+    (folder.mods / ".unpacked" / "modinfo.json").write_text('{"type": "code", "name": "Un", "modid": "un"}')
+    (folder.mods / ".notes").write_text("")
+    inventory.scan(server)
+    assert {name: mod.modid for name, mod in files().items()} == {
+        ".hidden.zip": "hidden", ".zip": "bare", ".unpacked": "un",
+    }  # fmt: skip
+
+
+def test_what_disables_a_file_may_be_in_any_letter_case(folder: ServerDir, server: GameServer) -> None:
+    folder.add_zip("a.zip.DISABLED", modid="a")
+    folder.add_zip("b.ZIP.Disabled", modid="b")
+    folder.add_zip("c.disabled.zip", modid="c")
+    inventory.scan(server)
+    assert {mod.modid: (mod.enabled, mod.kind) for mod in InstalledMod.objects.all()} == {
+        "a": (False, "zip"), "b": (False, "zip"), "c": (True, "zip"),
+    }  # fmt: skip
+
+
+def test_a_folder_is_loaded_whatever_its_name_unless_the_configuration_disables_it(
+    folder: ServerDir, server: GameServer
+) -> None:
+    (folder.mods / "lamp.disabled").mkdir()
+    (folder.mods / "lamp.disabled" / "modinfo.json").write_text('{"type": "code", "name": "Lamp", "modid": "lamp"}')
+    inventory.scan(server)
+    (lamp,) = InstalledMod.objects.all()
+    assert lamp.enabled
+    assert "add “lamp” to DisabledMods in serverconfig.json" in lamp.problems[0]
+    folder.configure(WorldConfig={"DisabledMods": ["lamp"]})
+    inventory.scan(server)
+    (lamp,) = InstalledMod.objects.all()
+    assert (lamp.disabled_by_config, lamp.problems) == (True, [])
 
 
 @pytest.mark.skipif(os.name != "posix", reason="names that aren't UTF-8 exist on POSIX only")

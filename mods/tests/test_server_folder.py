@@ -167,7 +167,8 @@ def test_a_config_that_is_too_large_is_said(server_dir: MakeServer) -> None:
 
 def test_mods_are_counted_without_opening_them(server_dir: MakeServer) -> None:
     folder = server_dir()
-    for name in ("a.zip", "b.zip.disabled", "c.cs", "d.dll", "notes.txt", ".hidden.zip"):
+    for name in ("a.zip", "b.zip.DISABLED", "c.cs", "d.dll", "notes.txt", ".hidden.zip"):
         (folder.mods / name).touch()
-    (folder.mods / "unpacked").mkdir()
-    assert serverdir.count_mods(serverdir.read(folder.path)) == 5
+    for name in ("unpacked", ".vsadmin"):
+        (folder.mods / name).mkdir()
+    assert serverdir.count_mods(serverdir.read(folder.path)) == 6
