@@ -47,10 +47,13 @@ def absence(row: InstalledMod) -> str:
 
 def successor(row: InstalledMod) -> str:
     """What the mod's page has under another mod id that is newer; "" for nothing."""
-    if row.successor is None:
-        return ""
-    words = {"id": row.successor.modid, "version": row.successor.version}
-    if not row.latest:
+    return "" if row.successor is None else continues(row.successor.modid, row.successor.version, row.latest)
+
+
+def continues(modid: str, version: str, latest: str) -> str:
+    """The same of a successor's id and version. `latest`: the newest version under the installed one's id, or ""."""
+    words = {"id": modid, "version": version}
+    if not latest:
         return _("Its page continues as %(id)s %(version)s, under another mod id.") % words
     return _("Its page also has %(id)s %(version)s, under another mod id.") % words
 

@@ -1,11 +1,12 @@
 """Upgrade readiness in the panel: each server's mods against a game version, and the plan that gets them there."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from django.contrib import messages
 from django.contrib.admin import AdminSite
+from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
@@ -19,7 +20,7 @@ from mods import catalogue, fits, gameversions, readiness, rights, versions
 from mods.admin import asking, pks
 from mods.admin.deciding import View
 from mods.judging import Do, Verdict
-from mods.models import GameServer, InstalledMod, Operation
+from mods.models import GameServer, InstalledMod, Mod, Operation
 from mods.readiness import Finding, Report
 from mods.wishes import Target, Wish
 
@@ -37,8 +38,9 @@ _SHOWN: dict[str, str | Promise] = {
     Verdict.READY.value: gettext_lazy("Ready"),
     "all": gettext_lazy("All"),
 }
-#: Rows of one server that a page shows.
-_MOST_ROWS = 500
+#: Rows of each server on one page; and files that a plan is told what to do with.
+_ROWS = 50
+_MOST_CHOSEN = 500
 _CHOICE = "choice-"
 
 
@@ -63,7 +65,8 @@ class Section:
     summary: str
     bar: list[tuple[str, str, str]]
     rows: list[Row]
-    unshown: int
+    #: How many there are of those that were asked for, on all pages.
+    wanted: int
     #: Words of the button; "" where there is nothing to plan.
     plan: str
 
@@ -114,7 +117,7 @@ def _targets(request: HttpRequest, server: GameServer) -> Iterable[Target]:
     """What was chosen for which file of this server."""
     chosen = {pks.read(name[len(_CHOICE) :]): value for name, value in request.POST.items() if name.startswith(_CHOICE)}
     asked = {pk: value for pk, value in chosen.items() if pk and value}
-    rows = InstalledMod.objects.filter(server=server, pk__in=list(asked)[:_MOST_ROWS]).only("pk", "modid")
+    rows = InstalledMod.objects.filter(server=server, pk__in=list(asked)[:_MOST_CHOSEN]).only("pk", "modid")
     for row in rows:
         value = str(asked[row.pk])
         if value == "remove":
@@ -136,6 +139,10 @@ def _render(site: AdminSite, request: HttpRequest, servers: list[GameServer]) ->
     show = request.GET.get("show", "")
     show = show if show in _SHOWN else next(iter(_SHOWN))
     reports = readiness.of([server] if server else servers, game_version) if game_version else []
+    wanted = [[one for one in report.findings if _is_shown(one, show)] for report in reports]
+    page = Paginator(range(max(map(len, wanted), default=0)), _ROWS).get_page(request.GET.get("page"))
+    shown = [found[page.start_index() - 1 if found else 0 :][:_ROWS] for found in wanted]
+    tags = _first_tags(one for found in shown for one in found)
     context: dict[str, Any] = {
         **site.each_context(request),
         "title": _("Ready for %s?") % game_version if game_version else _("Upgrade readiness"),
@@ -148,7 +155,12 @@ def _render(site: AdminSite, request: HttpRequest, servers: list[GameServer]) ->
         "prereleases": [one for one in known if versions.is_prerelease(one)],
         "show": show,
         "chips": _chips(reports, game_version, server, show),
-        "sections": [_section(request, report, show) for report in reports],
+        "sections": [
+            _section(request, report, rows, len(all_rows), tags)
+            for report, rows, all_rows in zip(reports, shown, wanted, strict=True)
+        ],
+        "page": page,
+        "here": address(game_version, server, show),
         "may_update": request.user.has_perm(rights.UPDATE),
     }
     request.current_app = site.name
@@ -159,11 +171,12 @@ def _chips(
     reports: Sequence[Report], game_version: str, server: GameServer | None, show: str
 ) -> list[tuple[str, str | Promise, int, bool]]:
     """Address, words, how many, whether it is the one that is shown."""
-    found = []
-    for name, words in _SHOWN.items():
-        count = sum(_is_shown(one, name) for report in reports for one in report.findings)
-        found.append((address(game_version, server, name), words, count, name == show))
-    return found
+    counts = {
+        "todo": sum(one.needs_something for report in reports for one in report.findings),
+        "all": sum(len(report.findings) for report in reports),
+        **{verdict.value: sum(report.count(verdict) for report in reports) for verdict in Verdict},
+    }
+    return [(address(game_version, server, name), words, counts[name], name == show) for name, words in _SHOWN.items()]
 
 
 def _is_shown(finding: Finding, show: str) -> bool:
@@ -172,16 +185,24 @@ def _is_shown(finding: Finding, show: str) -> bool:
     return show in {"all", finding.verdict.value}
 
 
-def _section(request: HttpRequest, report: Report, show: str) -> Section:
-    wanted = [one for one in report.findings if _is_shown(one, show)]
-    rows = [_row(request, one, report) for one in wanted[:_MOST_ROWS]]
+def _section(
+    request: HttpRequest, report: Report, shown: Sequence[Finding], wanted: int, tags: Mapping[int, str]
+) -> Section:
+    rows = [_row(request, one, report, tags) for one in shown]
     plan = ""
     if report.updates:
         words = ngettext("Plan %(count)d update", "Plan %(count)d updates", report.updates)
         plan = words % {"count": report.updates}
     elif any(row.choices for row in rows):
         plan = _("Plan what was chosen")
-    return Section(report, _summary(report), _bar(report), rows, len(wanted) - len(rows), plan)
+    return Section(report, _summary(report), _bar(report), rows, wanted, plan)
+
+
+def _first_tags(findings: Iterable[Finding]) -> dict[int, str]:
+    """By the keys of the mods that want a replacement, what the mod database files them under first; one query."""
+    wanted = {one.row.mod for one in findings if one.do is Do.REPLACE and one.row.mod}
+    found = {mod.pk: catalogue.clean_tags(mod) for mod in Mod.objects.filter(pk__in=wanted).only("tags")}
+    return {pk: tags[0] for pk, tags in found.items() if tags}
 
 
 def _summary(report: Report) -> str:
@@ -206,8 +227,8 @@ def _bar(report: Report) -> list[tuple[str, str, str]]:
     return parts
 
 
-def _row(request: HttpRequest, finding: Finding, report: Report) -> Row:
-    verdict, link = finding.verdict, _link(request, finding, report)
+def _row(request: HttpRequest, finding: Finding, report: Report, tags: Mapping[int, str]) -> Row:
+    verdict, link = finding.verdict, _link(request, finding, report, tags)
     return Row(finding, TONES[verdict], WORDS[verdict], todo_words(finding), _choices(request, finding), link)
 
 
@@ -238,7 +259,7 @@ def todo_words(finding: Finding) -> str:
 
 def _choices(request: HttpRequest, finding: Finding) -> list[tuple[str, str]]:
     """What a plan can do with a mod that no update helps; the first is to leave it."""
-    if finding.hold is not None or not (finding.verdict is Verdict.BLOCKING or finding.do is Do.REMOVE):
+    if finding.is_held or not (finding.verdict is Verdict.BLOCKING or finding.do is Do.REMOVE):
         return []
     found = []
     user, row = request.user, finding.row
@@ -255,7 +276,7 @@ def _choices(request: HttpRequest, finding: Finding) -> list[tuple[str, str]]:
     return [("", _("leave it")), *found] if found and user.has_perm(rights.UPDATE) else []
 
 
-def _link(request: HttpRequest, finding: Finding, report: Report) -> tuple[str, str] | None:
+def _link(request: HttpRequest, finding: Finding, report: Report, tags: Mapping[int, str]) -> tuple[str, str] | None:
     """Where to find what can take a blocking mod's place, or what it needs."""
     if finding.do is Do.INSTALL and request.user.has_perm(rights.INSTALL):
         wanted = urlencode({"server": str(report.server.pk), "target": finding.judgement.missing})
@@ -264,8 +285,7 @@ def _link(request: HttpRequest, finding: Finding, report: Report) -> tuple[str, 
         return None
     if finding.rival is not None:
         return reverse("admin:mods_mod_change", args=[finding.rival.mod]), _("See %s") % finding.rival.name
-    mod = finding.row.lookup.mod if finding.row.lookup else None
-    tags = catalogue.clean_tags(mod) if mod is not None else ()
-    query = {"gv": fits.series(report.game_version), "tag": tags[0] if tags else "", "server": str(report.server.pk)}
+    tag = tags.get(finding.row.mod or 0, "")
+    query = {"gv": fits.series(report.game_version), "tag": tag, "server": str(report.server.pk)}
     found = urlencode({name: value for name, value in query.items() if value})
     return f"{reverse('admin:mods_mod_changelist')}?{found}", _("Look for a replacement")

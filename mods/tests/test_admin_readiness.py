@@ -10,7 +10,7 @@ from django.test.utils import CaptureQueriesContext
 
 from mods import holds, turns
 from mods.models import CatalogueEntry, GameServer, GameVersion, InstalledMod, Operation
-from mods.tests.rows import install, make_mod, make_release, make_server
+from mods.tests.rows import install, install_many, make_mod, make_release, make_server
 
 pytestmark = pytest.mark.django_db
 
@@ -101,6 +101,21 @@ def test_one_server_or_all_below_each_other(admin_client: Client, server: GameSe
     context = admin_client.get(f"{PAGE}?server={other.pk}").context
     assert [one.report.server.name for one in context["sections"]] == ["Testing"]
     assert "Every mod is ready for 1.22.0 as it is." in admin_client.get(f"{PAGE}?server={other.pk}").text
+
+
+def test_fifty_of_each_server_are_on_a_page(admin_client: Client, server: GameServer) -> None:
+    other = make_server("Testing")
+    install_many(other, 51)
+    page = f"{PAGE}?version=1.22.0&show=all"
+    shown = [[row.finding.row.pk for row in one.rows] for one in admin_client.get(page).context["sections"]]
+    more = [[row.finding.row.pk for row in one.rows] for one in admin_client.get(f"{page}&page=2").context["sections"]]
+    assert [len(rows) for rows in shown] == [4, 50]
+    assert [len(rows) for rows in more] == [0, 1]
+    assert {*shown[1], *more[1]} == set(other.installed_mods.values_list("pk", flat=True))
+    assert "Page 1 of 2" in admin_client.get(page).text
+    assert "on the pages before" in admin_client.get(f"{page}&page=2").text
+    other.installed_mods.get(pk=more[1][0]).delete()
+    assert "Page 1" not in admin_client.get(page).text
 
 
 def test_one_click_makes_a_plan_with_what_was_chosen(admin_client: Client, server: GameServer) -> None:

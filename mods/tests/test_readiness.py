@@ -6,10 +6,11 @@ import pytest
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from mods import answers, holds, inventory, operations, planning, readiness, refresh, rights, status, wishes
 from mods.judging import Do, Verdict
-from mods.models import GameServer, InstalledMod, Lookup, Mod, Operation
+from mods.models import GameServer, InstalledMod, Lookup, Mod, Operation, Release
 from mods.readiness import Finding
 from mods.tests.planned import Stage, lacks, said
 from mods.tests.rows import install, make_mod, make_release, make_server
@@ -121,9 +122,8 @@ def test_a_hold_counts_on_its_own_server_only() -> None:
     holds.hold(here, "Newer", version="1.0.0", actor="ann")
     assert in_short(here) == {"newer.zip": ("blocking", "unhold", "")}
     assert in_short(there) == {"newer.zip": ("ready", "update", "2.0.0")}
-    found = judged(here)["newer.zip"].hold
-    assert found is not None
-    assert found.set_by_name == "ann"
+    assert judged(here)["newer.zip"].is_held
+    assert not judged(there)["newer.zip"].is_held
 
 
 def test_one_that_needs_a_blocking_one_is_blocking() -> None:
@@ -382,3 +382,45 @@ def test_the_rights_it_takes() -> None:
     assert rights.needed(Wish("prepare", (Target(row=1, remove=True),))) == {rights.UPDATE, rights.REMOVE}
     assert rights.needed(Wish("prepare", (Target(row=1, enabled=False),))) == {rights.UPDATE, rights.TOGGLE}
     assert wishes.from_json(wishes.to_json(wish)) == wish
+
+
+def test_what_was_worked_out_is_used_again_until_anything_changes() -> None:
+    """Whatever the verdicts stand on: each change shows at once."""
+    server = make_server()
+    mod = known("lib", ("1.0.0", "1.22.0"))
+    row = install(server, "lib", file_name="lib.zip", side="universal")
+    install(server, "app", file_name="app.zip", dependencies={"lib": "1.0.0"})
+
+    def changes(model: Any, pk: int, **fields: Any) -> None:
+        before = readiness.of([server], GAME)[0].findings
+        again = readiness.of([server], GAME)[0].findings
+        assert all(one is other for one, other in zip(before, again, strict=True)), "nothing changed"
+        old = {name: getattr(model.objects.get(pk=pk), name) for name in fields}
+        model.objects.filter(pk=pk).update(**fields)
+        assert readiness.of([server], GAME)[0].findings != before, fields
+        model.objects.filter(pk=pk).update(**old)
+        assert readiness.of([server], GAME)[0].findings == before
+
+    release = mod.releases.get()
+    for fields in (
+        {"version": "0.9.0"}, {"game_versions": ["1.20.0"]}, {"retracted": True}, {"gone_since": timezone.now()},
+        {"dependencies": {"game": "1.23.0"}},
+    ):  # fmt: skip
+        changes(Release, release.pk, **fields)
+    for fields in (
+        {"enabled": False}, {"disabled_by_config": True}, {"version": "2.0.0"}, {"name": "Other"}, {"kind": "folder"},
+        {"dependencies": {"nowhere": "1.0.0"}}, {"wont_load": "No."}, {"retracted": True}, {"modid_key": "other"},
+    ):  # fmt: skip
+        changes(InstalledMod, row.pk, **fields)
+    changes(Lookup, row.lookup_id or 0, state=Lookup.State.ABSENT)
+    stuck = known("stuck", ("1.0.0", "1.21.5"))
+    install(server, "stuck", file_name="stuck.zip")
+    fork = make_mod("fork", name="A fork")
+    make_release(fork, "2.0.0", modid="stuck", modid_key="stuck", game_versions=[GAME])
+    assert judged(server)["stuck.zip"].rival == readiness.Rival(fork.pk, "A fork", "2.0.0")
+    changes(Mod, fork.pk, name="The fork")
+    assert stuck.pk in readiness._known[(server.pk,)].rivals
+    before = readiness.of([server], GAME)[0].findings
+    holds.hold(server, "lib", version="1.0.0", actor="ann")
+    assert readiness.of([server], GAME)[0].findings != before
+    assert readiness.of([server], "1.21.5")[0].findings != readiness.of([server], GAME)[0].findings

@@ -7,8 +7,7 @@ from django.core.management.base import BaseCommand, CommandError
 from mods import gameversions, readiness
 from mods.judging import Do, Verdict
 from mods.management.common import BAD_USAGE, FAILURE, servers_named
-from mods.models import InstalledMod
-from mods.readiness import Finding, Report
+from mods.readiness import Finding, Installed, Report
 from vsadmin.lib.plaintext import one_line
 
 _WORDS = {Verdict.READY: "ready", Verdict.NOT_VERIFIED: "not verified", Verdict.BLOCKING: "BLOCKING"}
@@ -91,14 +90,14 @@ def describe(report: Report) -> dict[str, Any]:
     }
 
 
-def _described(one: Finding, row: InstalledMod) -> dict[str, Any]:
+def _described(one: Finding, row: Installed) -> dict[str, Any]:
     return {
         "file": row.file_name,
         "modid": row.modid or None,
         "name": row.name,
         "version": row.version or None,
-        "enabled": row.enabled and not row.disabled_by_config,
-        "held": one.hold is not None,
+        "enabled": row.loads,
+        "held": one.is_held,
         "state": one.verdict.value,
         "do": one.do.value,
         "to_version": one.judgement.version or None,
