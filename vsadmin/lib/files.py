@@ -18,8 +18,6 @@ from io import BufferedReader
 from pathlib import Path
 from typing import BinaryIO
 
-from django.utils.translation import gettext as _
-
 
 class NotRegular(OSError):
     """The name is a link, a folder or a device, where a file should be."""
@@ -180,6 +178,8 @@ def free_bytes(folder: Path) -> int:
 
 def in_words(error: OSError) -> str:
     """What the system refused, for people: one sentence with what to do."""
+    from django.utils.translation import gettext as _  # `mods.modinfo` reads files without Django
+
     match error.errno:
         case errno.ENOSPC | errno.EDQUOT:
             return _("The disk is full. Free some space, then try again.")
