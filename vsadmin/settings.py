@@ -400,6 +400,7 @@ Q_CLUSTER = {
 
 # --- log ------------------------------------------------------------------------------------------
 
+logging.captureWarnings(True)  # those of Python and of libraries are lines of the log too
 # A reader of the log that goes away is no reason to print tracebacks about it.
 logging.raiseExceptions = DEBUG
 LOGGING = {

@@ -2,7 +2,10 @@
 
 import json
 import logging
+import os
+import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -62,3 +65,17 @@ def test_what_is_told_together_is_a_line_each_in_few_writes(monkeypatch: pytest.
     assert {json.loads(line)["event"] for line in lines} == {"gone"}
     assert json.loads(lines[0]).keys() == {"event", "file", "time", "level", "logger"}
     assert len(writes) == 3
+
+
+def test_a_warning_of_python_is_a_line_of_the_log(tmp_path: Path) -> None:
+    told = "import django, warnings; django.setup(); warnings.warn('odd zip')"
+    done = subprocess.run(
+        [sys.executable, "-c", told],
+        cwd=settings.BASE_DIR,
+        env={**os.environ, "DJANGO_SETTINGS_MODULE": "vsadmin.settings", "VSADMIN_DATA_DIR": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stderr == ""
+    assert "odd zip" in json.loads(done.stdout)["message"]
