@@ -12,10 +12,8 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from django.apps import apps
 from django.contrib.contenttypes.models import ContentType
 from django.core.management import call_command
-from django.core.management.color import no_style
 from django.db import DEFAULT_DB_ALIAS, connection, connections, transaction
 from django.db.migrations.executor import MigrationExecutor
 from django.utils.translation import gettext as _
@@ -232,9 +230,8 @@ def replace_postgresql(dump: Path, settle: Callable[[], None]) -> None:
             with dbcopy.script_of(dump, most) as lines:
                 _load(cursor, lines, set(held))
             cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+            _count_on(cursor, held)
             _bring_up_to_date()
-            for statement in connection.ops.sequence_reset_sql(no_style(), apps.get_models(include_auto_created=True)):
-                cursor.execute(statement)
             settle()
     except dbcopy.Failed as error:
         raise BackupError(_("It couldn't be restored: %s") % error) from error
@@ -299,6 +296,18 @@ def _load(cursor: Any, lines: Iterator[bytes], held: set[str]) -> None:
         with cursor.copy(f"COPY {connection.ops.quote_name(name)} ({names}) FROM STDIN") as copy:
             for row in rows:
                 copy.write(row)
+
+
+def _count_on(cursor: Any, held: Iterable[str]) -> None:
+    """New rows get keys after those that were loaded."""
+    for name in held:
+        for sequence in connection.introspection.get_sequences(cursor, name):
+            table, column = (connection.ops.quote_name(sequence[part]) for part in ("table", "column"))
+            cursor.execute(
+                f"SELECT setval(pg_get_serial_sequence(%s, %s), COALESCE(MAX({column}), 1), MAX({column}) IS NOT NULL) "  # noqa: S608  # our own names
+                f"FROM {table}",
+                [table, sequence["column"]],
+            )
 
 
 def _blocks(lines: Iterator[bytes]) -> Iterator[tuple[str, list[str], Iterator[bytes]]]:

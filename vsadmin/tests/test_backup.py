@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 from django.conf import settings
+from django.contrib.auth.models import Permission
+from django.contrib.contenttypes.models import ContentType
 from django.core.management import CommandError, call_command
 from django.db import connection
 from django_q.models import OrmQ
@@ -21,7 +23,7 @@ from mods import keeping
 from mods.models import GameServer, KeptCopy
 from vsadmin import backup
 from vsadmin.backup import BackupError
-from vsadmin.lib.jobs.models import JobRun
+from vsadmin.lib.jobs.models import JobRun, Worker
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -63,6 +65,22 @@ def test_everything_comes_back_and_the_queue_does_not(data_dir: Path, tmp_path: 
     assert (data_dir / "secret_key").read_text() == "first"
     assert (keeping.folder() / "one_1.0.0~0123456789ab.zip").read_bytes() == b"kept"
     assert (OrmQ.objects.count(), JobRun.objects.count()) == (0, 0)
+
+
+def test_a_backup_of_an_older_version_is_brought_up_to_date(data_dir: Path, tmp_path: Path) -> None:
+    """It lacks a column, and a table's rights; what is new gets keys after those that came back."""
+    GameServer.objects.create(name="Public", data_dir="/srv/example")
+    call_command("migrate", "jobs", "0001", verbosity=0)
+    try:
+        ContentType.objects.filter(app_label="jobs", model="worker").delete()
+        backup.make(tmp_path / "old.tar.gz")
+    finally:
+        call_command("migrate", verbosity=0)
+    GameServer.objects.all().delete()
+    backup.restore(tmp_path / "old.tar.gz")
+    assert Permission.objects.filter(codename="view_worker").exists()
+    Worker.write("attic")
+    assert GameServer.objects.create(name="New", data_dir="/srv/new").pk > GameServer.objects.get(name="Public").pk
 
 
 @pytest.mark.skipif(connection.vendor != "sqlite", reason="looks into SQLite's file")
