@@ -2,6 +2,7 @@
 
 import json
 import time
+from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -92,9 +93,16 @@ def test_a_flood_of_failures_is_bounded() -> None:
     assert len(serverlog.parse("".join(lines)).failures["m"]) == 10
 
 
-@given(st.binary(max_size=300))
+@given(st.binary(max_size=300), st.booleans())
 @settings(max_examples=100, deadline=None)
-def test_the_start_of_any_bytes(tmp_path_factory: pytest.TempPathFactory, raw: bytes) -> None:
+def test_of_any_bytes_the_start_is_that_of_the_first_proper_line(
+    tmp_path_factory: pytest.TempPathFactory, raw: bytes, has_line: bool
+) -> None:
     path = tmp_path_factory.mktemp("log") / "server-main.log"
-    path.write_bytes(raw)
-    serverlog.started_at(path, ZoneInfo("Europe/Vienna"))
+    line = f"{_STAMP}[Notification] x\n".encode()
+    path.write_bytes(raw + b"\n" + (line if has_line else b""))
+    is_wide = raw.startswith((b"\xff\xfe", b"\xfe\xff")) or raw.count(0) > 5
+    started = serverlog.started_at(path, ZoneInfo("Europe/Vienna"))
+    assert started is None or started.utcoffset() == timedelta(0)
+    if not is_wide:
+        assert started == (datetime(2026, 2, 1, 19, 0, tzinfo=UTC) if has_line else None)
