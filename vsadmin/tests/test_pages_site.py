@@ -162,3 +162,9 @@ def test_whoever_logs_in_towards_elsewhere_gets_the_overview(client: Client, onw
     answer = client.post(f"/admin/login/?next={onwards}", form)
     assert (answer.status_code, answer["Location"]) == (302, "/admin/")
     assert client.get(f"/admin/login/?next={onwards}")["Location"] == "/admin/", "already logged in"
+
+
+def test_the_icon_is_where_browsers_look_for_it(client: Client) -> None:
+    response = client.get("/favicon.ico")
+    assert response.status_code == 302
+    assert response["Location"].startswith("/static/vsadmin/icon")
