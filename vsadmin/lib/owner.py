@@ -48,6 +48,8 @@ def _foreign(folder: Path) -> Iterator[tuple[Path, int]]:
         try:
             with os.scandir(waiting.pop()) as entries:
                 for entry in entries:
+                    if entry.name.endswith(".lock"):
+                        continue  # whoever takes it makes it anew
                     facts = entry.stat(follow_symlinks=False)
                     if facts.st_uid != os.geteuid():
                         yield Path(entry.path), facts.st_uid

@@ -46,6 +46,7 @@ def test_what_was_left_behind_is_named(tmp_path: Path, monkeypatch: pytest.Monke
     (tmp_path / "cache" / "deep").mkdir(parents=True)
     (tmp_path / "cache" / "deep" / "file").touch()
     (tmp_path / "link").symlink_to("/nowhere")
+    (tmp_path / "x.lock").touch()
     assert owner.foreign_within(tmp_path) is None
     monkeypatch.setattr(os, "geteuid", lambda: 4321)
     trouble = owner.foreign_within(tmp_path)
