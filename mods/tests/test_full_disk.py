@@ -58,15 +58,16 @@ def test_a_file_that_cannot_be_put_away_is_in_nobodys_way(
     assert world.leftovers() == []
 
 
-def test_the_cache_gives_way_to_a_kept_copy_and_to_a_new_file(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("what", ["a kept copy", "a new file"])
+def test_the_cache_gives_way(world: World, what: str, monkeypatch: pytest.MonkeyPatch) -> None:
     content = world.put("a.zip", "a")
     world.scan()
-    new = world.release("a", "1.1.0")
     world.release("b", "1.0.0")
+    step = world.remove("a.zip") if what == "a kept copy" else world.install(world.release("c", "1.0.0"))
     before = CacheEntry.objects.count()
-    operation = world.queued(world.replace("a.zip", new))
+    operation = world.queued(step)
     monkeypatch.setattr(files, "free_bytes", lambda folder: 1)
     monkeypatch.setattr(keeping, "_SPARE", 0)
     assert operations.run(operation.pk).message == "1 of 1 done."
-    assert KeptCopy.objects.get().sha256 == sha256(content)
+    assert KeptCopy.objects.filter(sha256=sha256(content)).count() == (what == "a kept copy")
     assert CacheEntry.objects.count() < before

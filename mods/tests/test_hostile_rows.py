@@ -166,13 +166,15 @@ def test_a_position_that_is_text_is_part_of_no_name(world: World) -> None:
     world.put("a.zip", "a")
     world.scan()
     operation = cut_short(world, "placing")
-    aside = world.dir.path / ".vsadmin" / journal.staging_name(operation)
-    aside.mkdir(parents=True)
+    for name in ("put-0", "old-0", "new-0"):
+        (world.dir.path / ".vsadmin" / journal.staging_name(operation) / name).mkdir(parents=True)
+    (world.dir.path / "theirs").write_bytes(b"theirs")
     with connection.cursor() as cursor:
-        cursor.execute("UPDATE mods_step SET position = %s", ["0/../../../Mods/a.zip"])
+        cursor.execute("UPDATE mods_step SET position = %s", ["0/../../../theirs"])
     before = world.files()
     operations.recover()
     assert world.files() == before
+    assert (world.dir.path / "theirs").exists()
     assert Step.objects.values_list("state", flat=True).get() == Step.State.FAILED
 
 

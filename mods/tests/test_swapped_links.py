@@ -52,6 +52,7 @@ def test_mods_swapped_since_the_plan(world: World, elsewhere: Path) -> None:
     real = swap(world.mods, elsewhere)
     ended = operations.run(operation.pk)
     assert ended.state == State.FAILED
+    assert ended.message.startswith("Something changed since the plan was made, so nothing was done.")
     assert "leads elsewhere than when" in ended.message
     assert os.listdir(elsewhere) == os.listdir(real) == []
     assert not (elsewhere.parent / ".vsadmin").exists()
