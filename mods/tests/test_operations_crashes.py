@@ -91,10 +91,10 @@ class Case:
 
     def __init__(self, world: World) -> None:
         self.world = world
-        new = {name: release_of(world, name, "1.1.0") for name in "abe"}
+        new = {name: release_of(world, name, "1.1.0") for name in "abef"}
         old = release_of(world, "a", "1.0.0")
         forget(world, old)
-        made = {name: world.releases[name, "1.1.0"] for name in "abe"}
+        made = {name: world.releases[name, "1.1.0"] for name in "abef"}
         a = world.releases["a", "1.0.0"]
         (world.mods / "a.zip").write_bytes(a)
         b, c = world.put("b_1.1.0.zip", "b"), world.put("c.zip", "c")
@@ -105,6 +105,7 @@ class Case:
             world.install(new["e"], group=0),
             world.replace("b_1.1.0.zip", new["b"], group=1),
             world.remove("c.zip", group=2),
+            world.install(new["f"], group=2, file_name="c.zip"),
             world.disable("d.zip", group=3),
         )
         self.before: dict[int, dict[str, bytes]] = {
@@ -113,7 +114,7 @@ class Case:
         self.after: dict[int, dict[str, bytes]] = {
             0: {"a_1.1.0.zip": made["a"], "e_1.1.0.zip": made["e"]},
             1: {"b_1.1.0.zip": made["b"]},
-            2: {},
+            2: {"c.zip": made["f"]},
             3: {"d.zip.disabled": d},
         }
         self.to_keep = {1: b, 2: c}
