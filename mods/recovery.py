@@ -52,7 +52,11 @@ def recover(*, at_start: bool = False) -> int:
     At the worker's start, in the minute job; `at_start` looks into staging folders and at kept copies besides. One
     server's trouble never stops the others.
     """
-    ended = _close_lost_plans()
+    ended = 0
+    try:
+        ended += _close_lost_plans()
+    except Exception:  # noqa: BLE001  # a plan that nobody makes is no reason to leave mods half-way
+        _log.exception("lost plans")
     for server in GameServer.objects.all():
         try:
             with locks.hold(turns.changing(server.pk)):

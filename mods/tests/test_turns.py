@@ -121,6 +121,16 @@ def test_trouble_with_the_queue_of_one_server_stops_no_other(
     assert tried == [world.server.pk, other.pk]
 
 
+def test_trouble_with_lost_plans_stops_no_recovery(
+    world: World, three: list[Operation], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Operation.objects.filter(pk=three[0].pk).update(state=State.RUNNING)
+    monkeypatch.setattr(recovery, "_close_lost_plans", breaks)
+    assert recovery.recover() == 1
+    three[0].refresh_from_db()
+    assert three[0].is_over
+
+
 def breaks(*_arguments: Any) -> None:
     raise RuntimeError("broken")
 
