@@ -121,6 +121,57 @@ def test_no_other_mod_goes_back(admin_client: Client) -> None:
     assert not Operation.objects.filter(kind="roll_back").exists()
 
 
+def new_culprit() -> Crash:
+    """The game names tallow, which was installed since the last good start."""
+    crash = crash_of(make_server(), blamed="tallow@1.0.0", blamed_key="tallow", blamed_version="1.0.0")
+    install(crash.server, "tallow", "1.0.0", sha256="5" * 64)
+    InstalledMod.objects.filter(modid="deepmining").update(version="0.9.3", sha256="3" * 64)
+    assert crash.start is not None
+    ServerStart.objects.filter(pk=crash.start.pk).update(mods=set_now(crash.server))
+    return crash
+
+
+def test_a_new_culprit_can_be_removed_or_disabled(admin_client: Client) -> None:
+    crash = new_culprit()
+    for address in ("/admin/", f"/admin/mods/crash/{crash.pk}/change/"):
+        text = text_of(admin_client, address)
+        assert "The game names tallow 1.0.0 (new since the last good start)." in text
+        assert "(updated" not in text
+        assert ">Remove Tallow<" in text
+        assert ">Disable Tallow<" in text
+    for deed, kind in (("remove", "remove"), ("disable", "disable")):
+        response = admin_client.post(f"/admin/mods/crash/{crash.pk}/{deed}/", {"modid": "tallow"})
+        operation = Operation.objects.get(kind=kind, state="planning")
+        assert response["Location"] == f"/admin/mods/operation/{operation.pk}/change/"
+        assert operation.wish["targets"][0]["modid"] == "tallow"
+
+
+def test_nothing_else_is_removed_or_disabled(admin_client: Client) -> None:
+    crash = new_culprit()
+    InstalledMod.objects.filter(modid="tallow").update(enabled=False)
+    assert ">Disable Tallow<" not in text_of(admin_client, "/admin/")
+    for deed in ("remove", "disable"):
+        for modid in ("tallow", "other", "nothing", ""):
+            response = admin_client.post(f"/admin/mods/crash/{crash.pk}/{deed}/", {"modid": modid}, follow=True)
+            assert "nothing needs to be done" in response.text
+        assert admin_client.get(f"/admin/mods/crash/{crash.pk}/{deed}/").status_code == 405
+    assert not Operation.objects.filter(kind__in=("remove", "disable")).exists()
+
+
+@pytest.mark.parametrize(("right", "offered"), [("remove", "Remove"), ("toggle", "Disable")])
+def test_each_deed_takes_its_right(client: Client, right: str, offered: str) -> None:
+    crash = new_culprit()
+    user = User.objects.create_user("op", is_staff=True)
+    names = ("view_crash", "view_installedmod", f"{right}_installedmod")
+    user.user_permissions.set(Permission.objects.filter(codename__in=names))
+    client.force_login(user)
+    text = text_of(client, f"/admin/mods/crash/{crash.pk}/change/")
+    assert [word for word in ("Remove", "Disable") if f">{word} Tallow<" in text] == [offered]
+    for deed, needed in (("remove", "remove"), ("disable", "toggle")):
+        response = client.post(f"/admin/mods/crash/{crash.pk}/{deed}/", {"modid": "tallow"})
+        assert response.status_code == (302 if needed == right else 403)
+
+
 def test_putting_the_start_back_is_a_plan(admin_client: Client) -> None:
     server = make_server()
     crash_of(server)
