@@ -172,6 +172,38 @@ def test_a_mod_installed_later_is_no_news(stage: Stage, alpha: DemoRelease) -> N
     assert not Event.objects.exists()
 
 
+# --- going back
+
+
+def test_that_a_mod_can_go_back_is_told_once_and_is_no_update(stage: Stage) -> None:
+    stage.release("beta", "1.0.0")
+    bad = stage.release("beta", "1.1.0")
+    stage.put(bad)
+    look(stage)
+    assert not told(Kind.GO_BACK)
+    stage.database.retract(bad, "Keep it until 1.2.")
+    look(stage)
+    (event,) = told(Kind.GO_BACK)
+    assert event.title == "Beta can go back to 1.0.0 on Public"
+    assert event.text.endswith("nothing changes unless you ask for it.\nKeep it until 1.2.")
+    assert not told(Kind.RECOMMENDED)
+    Event.objects.all().delete()
+    InstalledMod.objects.update(compatibility="not_verified")  # something of it changes
+    status.update(InstalledMod.objects.all())
+    look(stage)
+    assert not told(Kind.GO_BACK)
+
+
+def test_what_was_retracted_before_it_was_installed_is_no_way_back_to_tell_of(stage: Stage) -> None:
+    stage.release("beta", "1.0.0")
+    bad = stage.release("beta", "1.1.0")
+    stage.database.retract(bad, "Keep it until 1.2.")
+    stage.put(bad)
+    look(stage)
+    assert InstalledMod.objects.to_go_back().count() == 1
+    assert not told(Kind.GO_BACK)
+
+
 # --- compatibility
 
 

@@ -3,6 +3,8 @@
 from typing import Any
 
 import pytest
+from django.core.management.sql import emit_post_migrate_signal
+from django.db.migrations import Migration
 from django.utils import timezone
 
 from mods import holds, status, wording
@@ -217,3 +219,17 @@ def test_the_bytes_of_the_recommended_release_are_up_to_date_whatever_they_say()
         assert row.outdated == outdated
     assert row.release is not None
     assert (row.release.version, row.compatibility) == ("1.1.0", "compatible")
+
+
+@pytest.mark.parametrize(
+    ("plan", "is_judged"),
+    [([("mods", False)], True), ([("mods", False), ("cache", True)], True), ([("mods", True)], False),
+     ([("cache", False)], False), ([], False)],
+)  # fmt: skip
+def test_after_a_migration_of_ours_all_are_judged_anew(plan: list[tuple[str, bool]], is_judged: bool) -> None:
+    row = installed("1.0.0", LATER)
+    InstalledMod.objects.update(outdated=False)
+    migrations = [(Migration("x", label), backwards) for label, backwards in plan]
+    emit_post_migrate_signal(verbosity=0, interactive=False, db="default", plan=migrations)
+    row.refresh_from_db()
+    assert row.outdated == is_judged
