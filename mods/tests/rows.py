@@ -89,3 +89,10 @@ def install_many(server: GameServer, count: int) -> None:
         )
         for number, (modid, lookup) in enumerate(zip(ids, lookups, strict=True))
     )
+
+
+def its_turn_is_last(key: str) -> None:
+    """The details of all others were fetched before its own."""
+    fetched = Lookup.objects.get(key=key).fetched_at
+    assert fetched is not None
+    Lookup.objects.exclude(key=key).update(fetched_at=fetched - timedelta(hours=1))

@@ -9,8 +9,9 @@ from cache.models import CacheEntry, KnownDigest
 from conftest import zip_of
 from demo.moddb import DemoRelease
 from mods import candidates, downloads, refresh, release_rows
-from mods.models import Lookup, Release
+from mods.models import Release
 from mods.tests.planned import Stage
+from mods.tests.rows import its_turn_is_last
 
 pytestmark = pytest.mark.django_db
 
@@ -73,7 +74,7 @@ def test_an_exchange_is_seen_by_the_batches_before_the_details_are_due(stage: St
     for number in range(30):
         stage.put(stage.release(f"other{number}", "1.0.0"))
     stage.ready(read=False)
-    Lookup.objects.filter(key="alpha").update(fetched_at="2100-01-01T00:00:00Z")  # the last whose turn it is
+    its_turn_is_last("alpha")
     exchange(stage, theirs)
     refresh.refresh()
     assert Release.objects.get(version="1.0.0", modid="alpha").file_id == theirs.file_id

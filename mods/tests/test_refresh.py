@@ -15,6 +15,7 @@ from conftest import Events, ServerDir
 from demo.moddb import ModDatabase
 from mods import answers, inventory, moddb, refresh, status, wording
 from mods.models import GameServer, InstalledMod, Lookup, Mod, RefreshRun, Release
+from mods.tests.rows import its_turn_is_last
 
 pytestmark = pytest.mark.django_db
 MakeServer = Callable[..., ServerDir]
@@ -537,7 +538,7 @@ def test_a_release_newly_listed_for_the_game_version_is_recommended_at_once(
     inventory.scan(server)
     refresh.refresh()
     assert installed("alpha").recommended == "1.0.0"
-    Lookup.objects.filter(key="alpha").update(fetched_at=START + timedelta(days=9999))  # its turn comes last
+    its_turn_is_last("alpha")
     later.game_versions = ("1.21.5", "1.22.0")
 
     mod_database.fault("/api/mod/alpha", "500_html")
@@ -565,7 +566,7 @@ def test_a_mod_that_is_hidden_costs_no_request_at_each_refresh(
     inventory.scan(server)
     refresh.refresh()
     assert Lookup.objects.get(key="hidden").state == Lookup.State.ABSENT
-    Lookup.objects.filter(key="hidden").update(fetched_at=START + timedelta(days=9999))  # its turn comes last
+    its_turn_is_last("hidden")
     mod_database.log.clear()
     for _time in range(3):
         refresh.refresh()
