@@ -188,7 +188,7 @@ def _items(mending: _Mending, places: Places) -> list[Item]:
 
 def _check_mounted(server: GameServer, item: Item, places: Places) -> None:
     """Raise Refused if the disk of one of its mod folders isn't there: the staging folder isn't there either."""
-    known = {entry.get("path"): entry.get("device") for entry in server.mod_folders}
+    known = {entry.get("path"): entry.get("device") for entry in server.mod_folders if isinstance(entry, dict)}
     for path in journal.folders_of(item.planned):
         folder = places.folder(path)
         if folder.descriptor is None or folder.names():
