@@ -20,6 +20,8 @@ class Facts:
 
     pending_migrations: list[str]
     worker: Worker
+    #: Of the worker that `up` watches, in the last ten minutes.
+    restarts: int
     #: (name, next run, minutes between)
     schedules: list[tuple[str, datetime | None, int | None]]
     last_refresh: RefreshRun | None
@@ -51,6 +53,7 @@ def read() -> Facts:
     return Facts(
         pending_migrations=pending,
         worker=worker,
+        restarts=Worker.objects.filter(name="").values_list("restarts", flat=True).first() or 0,
         schedules=list(rows.order_by("pk").values_list("name", "next_run", "minutes")),
         last_refresh=last,
         refresh_completed_at=completed.started_at if completed else None,

@@ -66,10 +66,11 @@ def worker(facts: Facts) -> list[Finding]:
         words = _("Silent since %s; nothing is checked.") % clock_words(row.beat_at)
         return [not_ok(words, _("Restart vsadmin; its log says why the worker ended."))]
     alive = ok(_("Alive; its last sign of life came %s.") % times.relative(row.beat_at))
-    if not row.restarts:
+    count = facts.restarts
+    if not count:
         return [alive]
-    again = ngettext("It had to be restarted %d time lately.", "It had to be restarted %d times lately.", row.restarts)
-    return [alive, warning(again % row.restarts, _("Look into the log for what comes before `worker_restarted`."))]
+    again = ngettext("It had to be restarted %d time lately.", "It had to be restarted %d times lately.", count)
+    return [alive, warning(again % count, _("Look into the log for what comes before `worker_restarted`."))]
 
 
 def scheduled(facts: Facts) -> list[Finding]:

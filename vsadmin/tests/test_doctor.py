@@ -264,6 +264,8 @@ def test_the_worker() -> None:
     Worker.write(beat_at=timezone.now(), restarts=2)
     assert (found := only_trouble("worker")).state is State.WARNING
     assert "2 times" in found.text
+    Worker.write("attic", beat_at=timezone.now() - timedelta(minutes=1))
+    assert "2 times" in only_trouble("worker").text
     Worker.write("attic", beat_at=timezone.now() - timedelta(minutes=9))
     assert "The worker on attic is silent since" in only_trouble("worker").text
 

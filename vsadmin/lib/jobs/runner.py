@@ -40,6 +40,8 @@ _STALE = timedelta(days=1)
 #: Seconds for which a task's thread says that it lives: longer than django-q2 lets any task run. So one that hangs,
 #: and that not even django-q2 could end, shows.
 _LIVES = 3700.0
+#: Seconds that the end of a task waits for that thread.
+_ENDS_WITHIN = 2.0
 #: Seconds between two writes of a run's progress.
 REPORT_EVERY = 0.5
 
@@ -106,7 +108,7 @@ class Progress:
             yield
         finally:
             self._over.set()
-            thread.join()
+            thread.join(_ENDS_WITHIN)  # it may be waiting for a database that somebody else holds
 
 
 @dataclass(frozen=True)
