@@ -4,21 +4,20 @@ from collections.abc import Iterable, Mapping
 from dataclasses import astuple, dataclass
 from typing import Any
 
-from django.db.models import Count, Q
+from django.db.models import Count
 
-from mods.models import NEEDS_ATTENTION, InstalledMod, InstalledModQuerySet
-from mods.versions import Compatibility
+from mods.models import STATES, InstalledMod, InstalledModQuerySet
 
 # Named apart from the columns, which Django would take them for.
 _COUNTS = {
     "n_mods": Count("pk"),
-    "n_outdated": Count("pk", filter=Q(outdated=True)),
-    "n_to_go_back": Count("pk", filter=~Q(back_to="")),
-    "n_incompatible": Count("pk", filter=Q(compatibility=Compatibility.INCOMPATIBLE.value)),
-    "n_retracted": Count("pk", filter=Q(retracted=True)),
-    "n_gone": Count("pk", filter=Q(gone=True)),
-    "n_problems": Count("pk", filter=Q(has_problems=True)),
-    "n_attention": Count("pk", filter=NEEDS_ATTENTION),
+    "n_outdated": Count("pk", filter=STATES["outdated"]),
+    "n_to_go_back": Count("pk", filter=STATES["back"]),
+    "n_incompatible": Count("pk", filter=STATES["incompatible"]),
+    "n_retracted": Count("pk", filter=STATES["retracted"]),
+    "n_gone": Count("pk", filter=STATES["gone"]),
+    "n_problems": Count("pk", filter=STATES["problem"]),
+    "n_attention": Count("pk", filter=STATES["attention"]),
 }
 
 

@@ -229,6 +229,21 @@ NEEDS_ATTENTION = (
     | Q(compatibility=Compatibility.INCOMPATIBLE.value)
 )
 
+#: What may be the matter with an installed mod: the tabs of the list, and what figures count.
+STATES = {
+    "attention": NEEDS_ATTENTION,
+    "outdated": Q(outdated=True),
+    "back": ~Q(back_to=""),
+    "newer": ~Q(newer=""),
+    "incompatible": Q(compatibility=Compatibility.INCOMPATIBLE.value),
+    "retracted": Q(retracted=True),
+    "gone": Q(gone=True),
+    "problem": Q(has_problems=True),
+    "disabled": Q(enabled=False) | Q(disabled_by_config=True),
+    "absent": Q(lookup__state=Lookup.State.ABSENT.value),
+    "failed": Q(lookup__isnull=False) & ~Q(lookup__error=""),
+}
+
 
 class InstalledModQuerySet(models.QuerySet["InstalledMod"]):
     def for_pages(self) -> "InstalledModQuerySet":
@@ -237,37 +252,34 @@ class InstalledModQuerySet(models.QuerySet["InstalledMod"]):
 
     def outdated(self) -> "InstalledModQuerySet":
         """A newer release is recommended for the server's game version, and no hold forbids it: an update."""
-        return self.filter(outdated=True)
+        return self.filter(STATES["outdated"])
 
     def to_go_back(self) -> "InstalledModQuerySet":
         """Retracted, and only an older release is to be had: a person decides."""
-        return self.exclude(back_to="")
+        return self.filter(STATES["back"])
 
     def with_newer(self) -> "InstalledModQuerySet":
         """A newer release exists that isn't recommended; `newer_why` says why."""
-        return self.exclude(newer="")
+        return self.filter(STATES["newer"])
 
     def incompatible(self) -> "InstalledModQuerySet":
-        return self.filter(compatibility=Compatibility.INCOMPATIBLE)
+        return self.filter(STATES["incompatible"])
 
     def retracted(self) -> "InstalledModQuerySet":
-        return self.filter(retracted=True)
+        return self.filter(STATES["retracted"])
 
     def gone(self) -> "InstalledModQuerySet":
         """The mod database had it and has it no more, without a word about a retraction."""
-        return self.filter(gone=True)
+        return self.filter(STATES["gone"])
 
     def with_problems(self) -> "InstalledModQuerySet":
-        return self.filter(has_problems=True)
+        return self.filter(STATES["problem"])
 
     def needing_attention(self) -> "InstalledModQuerySet":
-        return self.filter(NEEDS_ATTENTION)
-
-    def disabled(self) -> "InstalledModQuerySet":
-        return self.filter(Q(enabled=False) | Q(disabled_by_config=True))
+        return self.filter(STATES["attention"])
 
     def failed_checks(self) -> "InstalledModQuerySet":
-        return self.exclude(Q(lookup__isnull=True) | Q(lookup__error=""))
+        return self.filter(STATES["failed"])
 
 
 class InstalledMod(models.Model):

@@ -4,7 +4,7 @@ from typing import Any
 
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
@@ -50,15 +50,12 @@ _TABS = {
 class StateFilter(TabsFilter):
     """How far a change is."""
 
+    conditions = {name: Q(state__in=states) for name, (_label, states) in _TABS.items()}
     title = gettext_lazy("state")
     parameter_name = "state"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
         return [(name, label) for name, (label, _states) in _TABS.items()]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Operation]) -> QuerySet[Operation]:
-        value = self.value()
-        return queryset.filter(state__in=_TABS[value][1]) if value in _TABS else queryset
 
 
 class KindFilter(admin.SimpleListFilter):

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from django.contrib import admin
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
 from django.db.models import Model
@@ -10,6 +11,7 @@ from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
 
 M = TypeVar("M", bound=Model)
 
@@ -32,6 +34,15 @@ class PanelAdmin(_ModelAdmin[M]):
     show_full_result_count = False
     show_facets = admin.ShowFacets.NEVER
     actions = None
+
+    def action_checkbox(self, obj: M) -> SafeString:
+        """As Django's, without a template for each row: those took a third of a list's time."""
+        return format_html(
+            '<input type="checkbox" name="{}" value="{}" aria-label="{}" class="action-select">',
+            ACTION_CHECKBOX_NAME,
+            obj.pk,
+            format_html(_("Select this object for an action - {}"), obj),
+        )
 
 
 class ReadOnlyAdmin(PanelAdmin[M]):
