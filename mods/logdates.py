@@ -5,8 +5,9 @@ digits and the calendar itself all follow the machine's culture, which no log na
 ways, the time of the file's last change decides: an entry was written before it, and the last one shortly before.
 """
 
+import re
 import unicodedata
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from itertools import pairwise
@@ -46,6 +47,7 @@ _AFTER_NOON = _words(
 _EMPTY = _words(
     "г год ч час kl klo um h s min sec sek t z ad ce ه هـ هش ب бэ พศ คศ р сағ óra в о à at 日 일 秒 초",
 )
+_NUMBERS = re.compile(r"([0-9]+)")
 _DATE_MARKS = frozenset(" ./-‐‑–،,'年月日년월일")
 _TIME_UNITS = _words(": . ∶ h min m u ч м 時 时 分 시 분 点 h. min.")
 
@@ -126,6 +128,8 @@ def readings(text: str) -> tuple[Reading, ...]:
 
 def _parts(text: str) -> list[str]:
     """Text and numbers in turns: text, number, …, text. Any script's digits count, marks of direction don't."""
+    if text.isascii():
+        return _NUMBERS.split(text)
     parts = [""]
     was_digit = False
     for character in unicodedata.normalize("NFKC", text):
@@ -202,23 +206,13 @@ def _days(numbers: Sequence[str], mark: str, *, has_half: bool) -> Iterator[tupl
 
 
 def _in_calendars(year: int, month: int, day: int) -> Iterator[tuple[str, date]]:
-    years: Iterable[tuple[str, int]]
-    if year < 100:
-        years = (("gregorian", 2000 + year), ("buddhist", 2500 + year), ("persian", 1400 + year), *_lunar(1400 + year))
-    else:
-        years = (("gregorian", year), ("buddhist", year), ("persian", year), *_lunar(year), ("minguo", year))
-    for name, whole in years:
-        try:
-            found = _CALENDARS[name](whole, month, day)
-        except (ValueError, OverflowError):
-            continue
-        if 2000 <= found.year < 2200:
-            yield name, found
-
-
-def _lunar(year: int) -> tuple[tuple[str, int], ...]:
-    """The moon as it was seen is a day off its arithmetic at most."""
-    return ("hijri", year), ("hijri a day before", year), ("hijri a day after", year)
+    for name, (first, century, convert) in _CALENDARS.items():
+        whole = year if year >= 100 else century + year
+        if first <= whole < first + 200:
+            try:
+                yield name, convert(whole, month, day)
+            except (ValueError, OverflowError):
+                continue
 
 
 def _persian(year: int, month: int, day: int) -> date:
@@ -238,12 +232,14 @@ def _hijri(year: int, month: int, day: int) -> date:
     return date(622, 7, 19) + timedelta(days=days)
 
 
-_CALENDARS: dict[str, Callable[[int, int, int], date]] = {
-    "gregorian": date,
-    "buddhist": lambda year, month, day: date(year - 543, month, day),
-    "persian": _persian,
-    "hijri": _hijri,
-    "hijri a day before": lambda *given: _hijri(*given) - timedelta(days=1),
-    "hijri a day after": lambda *given: _hijri(*given) + timedelta(days=1),
-    "minguo": lambda year, month, day: date(year + 1911, month, day),
+#: Of each: its first year that we care for, the century that a year of two digits is in, and how to get a day from it.
+#: The moon as it was seen is a day off its arithmetic at most.
+_CALENDARS: dict[str, tuple[int, int, Callable[[int, int, int], date]]] = {
+    "gregorian": (2000, 2000, date),
+    "buddhist": (2543, 2500, lambda year, month, day: date(year - 543, month, day)),
+    "persian": (1379, 1400, _persian),
+    "hijri": (1421, 1400, _hijri),
+    "hijri a day before": (1421, 1400, lambda *given: _hijri(*given) - timedelta(days=1)),
+    "hijri a day after": (1421, 1400, lambda *given: _hijri(*given) + timedelta(days=1)),
+    "minguo": (89, 100, lambda year, month, day: date(year + 1911, month, day)),
 }
