@@ -25,7 +25,7 @@ from mods.crashlog import Entry, Position
 from mods.models import Crash, GameServer, ServerStart
 from mods.needs import BASE_GAME
 from mods.starts import Noted
-from vsadmin.lib import logs
+from vsadmin.lib import files, logs
 
 #: Of a log that was never looked at, so many of its latest entries are kept as history.
 HISTORY = 5
@@ -71,17 +71,23 @@ class _Found:
 
 def _found_in(server: GameServer, state: dict[str, Any], now: datetime) -> Iterator[_Found]:
     """What the logs newly tell, those that were moved away since the last look first; `state` notes how far they were
-    read."""
+    read. Raises OSError if one that wasn't moved away can't be read."""
     data_dir = Path(server.data_dir)
     places = [*starts.new_archives(server), data_dir / "Logs"]
     current = logfile.find(places[-1], logfile.CRASH)
     known = _position(state.get("log"))
     is_here = current is not None and known is not None and len(places) > 1 and crashlog.continues(current[0], known)
     for place in places:
-        crash_log = current if place == places[-1] else None if is_here else logfile.find(place, logfile.CRASH)
-        if crash_log is not None:
-            yield from _in_crash_log(*crash_log, state, now)
-        yield from _in_main_log(place, state, now)
+        is_past = place != places[-1]
+        crash_log = current if not is_past else None if is_here else logfile.find(place, logfile.CRASH)
+        try:
+            if crash_log is not None:
+                yield from _in_crash_log(*crash_log, state, now)
+            yield from _in_main_log(place, state, now)
+        except OSError as error:
+            if not is_past:
+                raise
+            logs.event("crash_log_unreadable", server=server.name, reason=files.in_words(error))  # the others go on
     # One that comes later is new from its first line on.
     state.setdefault("log", asdict(Position()))
     state["archives"] = logfile.archives(data_dir)
@@ -223,8 +229,8 @@ def _start_of(one: _Found, earlier: Sequence[ServerStart]) -> ServerStart | None
     loaded: dict[str, set[str]] = defaultdict(set)
     for modid, version in one.entry.loaded:
         loaded[modid.lower()].add(version)
-    for key, files in modset.by_mod(modset.from_json(start.mods)).items():
-        there = {file.version for file in files if file.enabled}  # of a mod that is there twice any may be named
+    for key, same in modset.by_mod(modset.from_json(start.mods)).items():
+        there = {file.version for file in same if file.enabled}  # of a mod that is there twice any may be named
         if there and "" not in there | loaded[key] and loaded[key] and not there & loaded[key]:
             return None
     return start

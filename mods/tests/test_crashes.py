@@ -1,7 +1,8 @@
 """Crashes are known once each, by scans of a made-up server's folder."""
 
 import os
-from datetime import timedelta
+from datetime import datetime, timedelta, tzinfo
+from pathlib import Path
 
 import pytest
 from django.db import connection
@@ -306,6 +307,28 @@ def test_a_run_that_was_seen_is_not_told_again_once_its_log_is_moved(crashing: C
     crashing.scan(9)
     assert Crash.objects.count() == 1
     assert [start.started_at for start in ServerStart.objects.all()] == [ago(10), ago(30)]
+
+
+def test_a_moved_log_that_cant_be_read_keeps_nobody_from_reading_the_others(
+    crashing: Crashing, monkeypatch: pytest.MonkeyPatch, events: Events
+) -> None:
+    crashing.updated()
+    main = crashing.folder.path / "Logs" / "server-main.log"
+    crashing.started(3, fatal="Boom", fatal_ago=2.5)
+    crashing.archive(main)
+    crashing.started(2, fatal="Bang", fatal_ago=1.5)
+    real = crashlog.fatal
+
+    def refuse(path: Path, zone: tzinfo) -> list[tuple[crashlog.Entry, datetime]]:
+        if "Archive" in path.parts:
+            raise PermissionError(13, "Permission denied", str(path))
+        return real(path, zone)
+
+    monkeypatch.setattr(crashlog, "fatal", refuse)
+    for minutes in (1, 0.5):
+        crashing.scan(minutes)
+    assert [crashes.first_line(crash) for crash in Crash.objects.all()] == ["Bang"]
+    assert len(events.named("crash_log_unreadable")) == 1, "it isn't tried for ever"
 
 
 # --- its time
