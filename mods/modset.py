@@ -115,19 +115,28 @@ def pairs(then: Iterable[Entry], now: Iterable[Entry]) -> list[Pair]:
     return found
 
 
+def spares(entries: Iterable[Entry]) -> set[int]:
+    """Of several enabled files of a mod those that the game doesn't load, by their `id()`: they aren't brought back."""
+    several = (files for key, files in by_mod(entries).items() if not key.startswith("/"))
+    return {id(one) for files in several for one in files[1:] if one.enabled}
+
+
 def is_same_file(one: Entry, other: Entry) -> bool:
     """Whether both have the same bytes; folders, which have no SHA-256, count by their version."""
     return one.sha256 == other.sha256 and (bool(one.sha256) or one.version == other.version)
 
 
 def deeds(then: Sequence[Entry], now: Sequence[Entry]) -> frozenset[str]:
-    """What it takes to make `then` of `now`: of "install", "update", "remove" and "toggle"."""
+    """What it takes to make `then` of `now`, less its spares: of "install", "update", "remove" and "toggle"."""
     wanted = set()
-    for old, new in pairs(*differing(then, now)):
+    left, right = differing(then, now)
+    spare = spares(left)
+    for old, new in pairs(left, right):
         if old is None or new is None:
-            wanted.add("remove" if old is None else "install")
+            if old is None or id(old) not in spare:
+                wanted.add("remove" if old is None else "install")
         elif not is_same_file(old, new):
-            wanted |= {"update"} if old.enabled or not new.enabled else {"remove", "install"}
+            wanted.add("remove" if id(old) in spare else "update")
         elif old.enabled != new.enabled:
             wanted.add("toggle")
     return frozenset(wanted)

@@ -46,9 +46,7 @@ class PuttingBack:
         rows = {id(entry): row for entry, row in entries}
         then = modset.from_json(start.mods or ())
         pairs = modset.pairs(then, [entry for entry, _row in entries])
-        # Of several enabled files of a mod, the game loaded the first.
-        several = (files for key, files in modset.by_mod(then).items() if not key.startswith("/"))
-        self._spare = {id(one) for files in several for one in files[1:] if one.enabled}
+        self._spare = modset.spares(then)
         found = [Difference(was, rows[id(now)] if now is not None else None) for was, now in pairs]
         self._differing = [one for one in found if not _is_as_it_was(one)]
 

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from mods import holds, inventory, operations, plans
+from mods import holds, inventory, modset, operations, plans
 from mods.models import InstalledMod, KeptCopy, Operation, Release
+from mods.modset import Entry
 from mods.plans import Plan
 from mods.tests.planned import Stage, lacks, said
 from mods.tests.test_plan_put_back import started, swap
@@ -305,3 +306,22 @@ def test_what_serverconfig_disabled_stays_off(stage: Stage) -> None:
         assert step.new
         names.append(step.new.file_name)
     assert names == ["one.zip", "one.zip.disabled"]
+
+
+@pytest.mark.parametrize(
+    ("then", "now", "deeds"),
+    [
+        (["1.0 on"], ["1.1 on"], {"update"}),
+        (["1.0 off"], ["1.1 on"], {"update"}),
+        (["1.0 on"], ["1.0 off"], {"toggle"}),
+        (["1.0 on"], [], {"install"}),
+        (["1.0 on", "0.9 on"], ["1.0 on"], set()),
+        (["1.0 on", "0.9 off"], ["1.0 on"], {"install"}),
+        (["1.0 on", "0.9 on"], ["1.0 on", "1.1 on"], {"remove"}),
+    ],
+)
+def test_rights_are_those_of_what_is_done(then: list[str], now: list[str], deeds: set[str]) -> None:
+    def entries(files: list[str]) -> list[Entry]:
+        return [Entry("one", one.split()[0], one.split()[0], one.endswith("on"), one) for one in files]
+
+    assert modset.deeds(entries(then), entries(now)) == deeds
