@@ -84,8 +84,8 @@ def prepare_sqlite(given: Path, made: Path, settle: Callable[[], None]) -> None:
 
     `settle` is called on it. Raises BackupError, `django.db.Error`, `sqlite3.Error`.
     """
-    applied = _applied_sqlite(given)
     try:
+        applied = _applied_sqlite(given)
         with _instead(made):
             _migrate_to(applied)
             with connection.cursor() as cursor:
@@ -97,6 +97,8 @@ def prepare_sqlite(given: Path, made: Path, settle: Callable[[], None]) -> None:
             _bring_up_to_date()
             with transaction.atomic():
                 settle()
+    except UnicodeDecodeError as error:  # SQLite's own message quotes the damaged bytes
+        raise BackupError(_("The backup's database is damaged: %s") % error) from error
     finally:
         ContentType.objects.clear_cache()
 
@@ -182,7 +184,8 @@ def _stored_as(kind: str) -> str:
 def _described(cursor: Any, schema: str) -> dict[str, list[Any]]:
     """What there is, by table: its columns, its indexes, what it points at. Under "": all names."""
     cursor.execute(f"SELECT type, name, tbl_name FROM {schema}.sqlite_master")  # noqa: S608  # one of two constants
-    names = sorted(row for row in cursor.fetchall() if not row[1].startswith("sqlite_"))
+    rows = [tuple(map(str, row)) for row in cursor.fetchall()]  # somebody's file may have anything there
+    names = sorted(row for row in rows if not row[1].startswith("sqlite_"))
     found: dict[str, list[Any]] = {"": names}
     for table in [name for kind, name, _table in names if kind == "table"]:
         columns, foreign, indexes = (_rows(cursor, query, table, schema) for query in _DESCRIBING)
@@ -202,7 +205,7 @@ def _index(cursor: Any, schema: str, row: tuple[Any, ...]) -> str:
     columns = sorted(cursor.fetchall(), key=repr)
     cursor.execute(f"SELECT sql FROM {schema}.sqlite_master WHERE name = %s", [name])  # noqa: S608  # a constant
     (sql,) = cursor.fetchone() or ("",)
-    condition = (sql or "").upper().partition(" WHERE ")[2]
+    condition = str(sql or "").upper().partition(" WHERE ")[2]
     return repr((kind, columns, condition))
 
 

@@ -257,6 +257,14 @@ def test_an_index_that_lacks_a_row_is_damage_that_raises_nothing_by_itself(data_
     assert_refused(altered, "database is damaged: (row 1 missing from|wrong # of entries in) index", data_dir)
 
 
+@on_sqlite
+def test_damage_that_sqlite_quotes_in_its_message(data_dir: Path, tmp_path: Path) -> None:
+    altered = with_sql(
+        tmp_path, "UPDATE sqlite_master SET name = CAST(x'ff41' AS TEXT), sql = 'x' WHERE name = 'mods_hold'"
+    )
+    assert_refused(altered, "damaged", data_dir)
+
+
 # --- PostgreSQL's dumps
 
 
