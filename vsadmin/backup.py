@@ -204,6 +204,7 @@ def _settle() -> None:
 
     Nothing that somebody else wrote down goes on by itself: whoever wants it asks again. Raises BackupError.
     """
+    backup_database.check_values()
     now = timezone.now()
     over = {"ended_at": now}
     words = _("It was under way when the backup was made, and isn't gone on with. Look at the mods, then ask again.")

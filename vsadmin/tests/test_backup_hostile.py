@@ -220,9 +220,18 @@ def test_what_would_run_is_refused_before_anything_is_asked_of_it(tmp_path: Path
 
 
 @on_sqlite
-def test_values_of_another_type_are_refused(data_dir: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "value",
+    [
+        "name = x'00ff'",
+        "name = CAST(x'ff' AS TEXT)",
+        "created_at = '2026-13-45 00:00:00'",
+        "restart_note = hex(zeroblob(8 * 1024 * 1024 + 1))",  # two letters too many
+    ],
+)
+def test_values_that_no_page_could_read_are_refused(data_dir: Path, tmp_path: Path, value: str) -> None:
     GameServer.objects.create(name="Theirs", data_dir="/srv/theirs")
-    altered = with_sql(tmp_path, "UPDATE mods_gameserver SET name = x'00ff'")
+    altered = with_sql(tmp_path, f"UPDATE mods_gameserver SET {value}")
     GameServer.objects.all().delete()
     assert_refused(altered, "'mods_gameserver'", data_dir)
 
