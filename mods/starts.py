@@ -11,7 +11,8 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple
 
-from django.db.models import F, OuterRef, QuerySet, Subquery
+from django.db.models import F, OuterRef, QuerySet, Subquery, TextField
+from django.db.models.functions import Cast
 from django.utils import formats, timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -432,10 +433,14 @@ def for_servers(servers: Iterable[GameServer]) -> dict[int, Difference]:
 
 
 class _Pair(NamedTuple):
-    """The set that a server read at its start and the one noted last, told apart from all others of all times."""
+    """The set that a server read at its start and the one noted last, told apart from all others of all times.
+
+    `loaded`: the ids that its log names, as JSON; while the log grows, they may make the start's set another one.
+    """
 
     start: int
     started_at: datetime
+    loaded: str
     state: int
     seen_at: datetime
 
@@ -450,9 +455,8 @@ def _pairs(servers: list[GameServer]) -> dict[int, _Pair]:
     known = _latest(servers).filter(mods__isnull=False).annotate(
         state=Subquery(noted.values("pk")[:1]), seen_at=Subquery(noted.values("seen_at")[:1])
     )  # fmt: skip
-    columns = ("server_id", "pk", "started_at", "state", "seen_at")
-    rows = known.filter(state__isnull=False).values_list(*columns)
-    return {server: _Pair(start, started_at, state, seen_at) for server, start, started_at, state, seen_at in rows}
+    columns = ("server_id", "pk", "started_at", Cast("loaded", TextField()), "state", "seen_at")
+    return {server: _Pair(*pair) for server, *pair in known.filter(state__isnull=False).values_list(*columns)}
 
 
 def _work_out(pairs: set[_Pair]) -> dict[_Pair, Difference]:

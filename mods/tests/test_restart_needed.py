@@ -169,6 +169,17 @@ def test_what_was_changed_since_it_was_first_seen_is_told_though_nobody_watched_
     assert not starts.restart_needed(server).any, "it may have read the later set"
 
 
+def test_a_start_whose_set_becomes_another_while_its_log_grows_is_worked_out_again(server: GameServer) -> None:
+    install(server, "a", "1.0.0", sha256="a" * 64)
+    start = note_start(server, loaded=["game"])
+    InstalledMod.objects.update(version="1.1.0", sha256="b" * 64)
+    later = modset.to_json(starts._entries([server])[server.pk])
+    FolderState.objects.create(server=server, seen_at=timezone.now(), mods=later)
+    assert keys(starts.for_servers([server])[server.pk]) == {"changed": ["a"]}
+    ServerStart.objects.filter(pk=start.pk).update(mods=later, loaded=["game", "a"])  # as `starts` renews it
+    assert not starts.for_servers([server])[server.pk].any
+
+
 def test_a_file_that_failed_by_its_name_was_there(server: GameServer) -> None:
     install(server, "a", file_name="Odd.zip")
     note_start(server, known=False, loaded=["game"], failures={"odd.zip": ["It failed."]})
