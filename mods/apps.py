@@ -1,8 +1,11 @@
+import logging
 from typing import Any
 
 from django.apps import AppConfig
 from django.db.models.signals import post_migrate
 from django.utils.translation import gettext_lazy as _
+
+_log = logging.getLogger(__name__)
 
 
 class ModsConfig(AppConfig):
@@ -23,7 +26,10 @@ def _judge_anew(plan: Any, using: str, **_more: Any) -> None:
 
     ours = [backwards for migration, backwards in plan if migration.app_label == "mods"]
     if ours and not any(ours) and _has_all_columns(using):
-        status.update(InstalledMod.objects.using(using), tell=False)
+        try:
+            status.update(InstalledMod.objects.using(using), tell=False)
+        except Exception:  # noqa: BLE001  # odd rows of a restored database must not keep vsadmin from starting
+            _log.exception("judging anew after a migration")
 
 
 def _has_all_columns(using: str) -> bool:

@@ -233,3 +233,10 @@ def test_after_a_migration_of_ours_all_are_judged_anew(plan: list[tuple[str, boo
     emit_post_migrate_signal(verbosity=0, interactive=False, db="default", plan=migrations)
     row.refresh_from_db()
     assert row.outdated == is_judged
+
+
+def test_odd_rows_do_not_keep_a_migration_from_ending() -> None:
+    installed("1.0.0", LATER)
+    Lookup.objects.update(recommendations=["no object"])
+    emit_post_migrate_signal(verbosity=0, interactive=False, db="default", plan=[(Migration("x", "mods"), False)])
+    assert InstalledMod.objects.get().outdated
