@@ -10,10 +10,10 @@ from datetime import datetime
 from django.db.models import Count, Exists, F, OuterRef, Subquery
 from django.db.models.functions import Coalesce
 
-from mods import modset, starts, versions
+from mods import modset, restart, starts, versions
 from mods.models import Crash, CrashQuerySet, GameServer, InstalledMod, ServerStart, Step
 from mods.needs import BASE_GAME
-from mods.starts import Change, Difference
+from mods.restart import Change, Difference
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +112,7 @@ def _story(crash: Crash, good: ServerStart | None, now: tuple[modset.Entry, ...]
     if good is None:
         return Story(crash, suspects=_suspects(crash, Difference(), (), now), now=now)
     then = modset.from_json(good.mods or ())
-    changed = starts.between(good.started_at, then, _set_of(crash, then, now))
+    changed = restart.between(good.started_at, then, _set_of(crash, then, now))
     is_same = modset.same(then, now)
     after = crash.game_version or (crash.start.game_version if crash.start else "")
     has_other_game = bool(good.game_version and after) and not versions.same(good.game_version, after)

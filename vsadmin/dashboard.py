@@ -18,7 +18,7 @@ from django_q.models import Schedule
 from cache import charts, counters, pages, statistics, wording
 from cache import conf as cache_conf
 from mods import conf as mods_conf
-from mods import figures, looking, rights, starts
+from mods import figures, looking, restart, rights
 from mods import tasks as mods_tasks
 from mods.models import GameServer, Operation, RefreshRun
 from vsadmin import jobpages, todos
@@ -92,7 +92,7 @@ def context(request: HttpRequest, worker: Worker) -> dict[str, Any]:
     counted = figures.by_server() if may_see else {}
     last_run = RefreshRun.objects.first()
     next_refresh = Schedule.objects.filter(name=mods_tasks.REFRESH).values_list("next_run", flat=True).first()
-    differences = starts.for_servers(servers)
+    differences = restart.for_servers(servers)
     changes = _changes(request)
     facts = todos.Facts(servers, counted, differences, last_run, next_refresh, worker, changes.waiting)
     needed = todos.of(request, facts) if may_see else []
@@ -138,7 +138,7 @@ def _first_server(request: HttpRequest) -> dict[str, Any]:
 
 
 def _cards(
-    servers: Sequence[GameServer], counted: dict[int, figures.Figures], differences: dict[int, starts.Difference]
+    servers: Sequence[GameServer], counted: dict[int, figures.Figures], differences: dict[int, restart.Difference]
 ) -> list[ServerCard]:
     mods_url = todos.mods_url()
     page = reverse("admin:mods_gameserver_change", args=[0])

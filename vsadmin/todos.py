@@ -17,7 +17,7 @@ from django.utils.translation import ngettext
 
 from cache import alarm_pages, pages
 from cache.models import KnownDigest
-from mods import causes, crash_words, figures, rights, starts
+from mods import causes, crash_words, figures, restart, rights
 from mods import tasks as mods_tasks
 from mods.models import GameServer, InstalledMod, Operation, RefreshRun
 from mods.versions import Compatibility
@@ -63,7 +63,7 @@ class Facts:
 
     servers: list[GameServer]
     counted: dict[int, figures.Figures]
-    differences: dict[int, starts.Difference]
+    differences: dict[int, restart.Difference]
     last_run: RefreshRun | None
     next_refresh: datetime | None
     worker: Worker
@@ -306,7 +306,7 @@ def _listed(names: list[str], count: int) -> str:
     return " · ".join([*found, *rest])
 
 
-def _restart(server: GameServer, difference: starts.Difference) -> Todo:
+def _restart(server: GameServer, difference: restart.Difference) -> Todo:
     return Todo(
         "warn",
         _("%s needs a restart.") % server.name,

@@ -14,7 +14,7 @@ from cache import statistics
 from demo import past, world
 from events.kinds import Kind
 from events.models import Event
-from mods import starts
+from mods import restart
 from mods.models import GameServer, Hold, InstalledMod, KeptCopy, Lookup, Operation
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -132,7 +132,7 @@ def _people_and_their_changes(now: datetime) -> None:
 def _restart_and_log(now: datetime) -> None:
     server = GameServer.objects.get(name="Public")
     assert server.game_version == "1.21.5"
-    needed = starts.restart_needed(server)
+    needed = restart.restart_needed(server)
     assert needed.known
     assert {change.key for change in needed.changed} == {"riverstones", "charcoallodge"}
     assert not [*needed.added, *needed.removed, *needed.enabled, *needed.disabled]
@@ -140,4 +140,4 @@ def _restart_and_log(now: datetime) -> None:
     assert now - timedelta(hours=6) < needed.started_at < now - timedelta(hours=5)
     assert "chiselcore" in of("Public", "carvedlintels").problems[0]
     assert "it failed" in of("Public", "kilnstack").problems[0]
-    assert not starts.restart_needed(GameServer.objects.get(name="Creative")).any
+    assert not restart.restart_needed(GameServer.objects.get(name="Creative")).any

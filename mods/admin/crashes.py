@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_POST
 
-from mods import causes, crash_words, crashes, modset, rights, starts
+from mods import causes, crash_words, crashes, modset, restart, rights, starts
 from mods.admin import asking, cells, pks
 from mods.admin.filters import ServerFilter
 from mods.models import Crash, Operation, ServerStart
@@ -211,7 +211,7 @@ class StartAdmin(ReadOnlyAdmin[ServerStart]):
             "mods": sorted(then or (), key=lambda one: (one.name or one.file_name).lower()),
             "is_known": then is not None,
             "is_there": is_there,
-            "since": starts.between(obj.started_at, then, now) if then is not None else None,
+            "since": restart.between(obj.started_at, then, now) if then is not None else None,
             "crashes": list(obj.crashes.defer("loaded", "involved")[:20]),
             "button": crash_words.put_back(obj, kind="main") if may and not is_there else None,
             "may_see_crashes": request.user.has_perm(rights.VIEW_CRASHES),

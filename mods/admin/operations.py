@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_safe
 
-from mods import rights, starts, wishes
+from mods import restart, rights, wishes
 from mods.admin import cells, changes, deciding, install, pks, plan_page
 from mods.admin.filters import ServerFilter, TabsFilter
 from mods.models import Operation, Step
@@ -159,7 +159,7 @@ class OperationAdmin(ReadOnlyAdmin[Operation]):
             "may_decide": _may_decide(request, obj),
             "may_undo": rights.may(request, wishes.Wish(kind=Operation.Kind.UNDO, operation=obj.pk)),
             "may_see_kept": request.user.has_perm(rights.VIEW_KEPT),
-            "difference": starts.restart_needed(obj.server) if obj.is_over and changed_something else None,
+            "difference": restart.restart_needed(obj.server) if obj.is_over and changed_something else None,
             "server": obj.server,
         }
 

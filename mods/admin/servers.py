@@ -16,7 +16,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from mods import conf, figures, inventory, looking, rights, starts
+from mods import conf, figures, inventory, looking, restart, rights
 from mods import holds as holding
 from mods.admin import compare, crashes, history, holds, lists, readiness
 from mods.admin.server_form import GameServerForm
@@ -68,7 +68,7 @@ class GameServerAdmin(PanelAdmin[GameServer]):
         changelist = super().get_changelist_instance(request)
         counted = figures.by_server()
         servers = list(changelist.result_list)
-        differences = starts.for_servers(servers)
+        differences = restart.for_servers(servers)
         for server in servers:
             server.figures = counted.get(server.pk, figures.Figures())
             server.restart_needed = differences[server.pk].any
@@ -141,7 +141,7 @@ class GameServerAdmin(PanelAdmin[GameServer]):
             "title": server.name,
             "server": server,
             **crashes.of_server(request, server),
-            "difference": starts.restart_needed(server),
+            "difference": restart.restart_needed(server),
             "holds": _named(holding.of(server), server),
             "may_hold": request.user.has_perm(rights.HOLD),
             "may_update": request.user.has_perm(rights.UPDATE),

@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 from django.core.management.base import CommandError
 from django.db import connection
 
-from mods import operations, plans, starts
+from mods import operations, plans, restart
 from mods.management import planwords
 from mods.management.answering import Answer, ServerCommand, actor, can_ask
 from mods.management.choosing import installed_mods, targets
@@ -218,7 +218,7 @@ def _result(operation: Operation, **more: Any) -> Answer:
 
 def _restart(operation: Operation) -> str:
     """What the server still has to be restarted for; "" where that is nothing, or not known."""
-    summary = starts.restart_needed(operation.server).summary()
+    summary = restart.restart_needed(operation.server).summary()
     if not summary:
         return ""
     note = operation.server.restart_note.strip()
