@@ -169,6 +169,13 @@ def test_an_entry_without_its_number_may_be_any_of_those_that_are_missing(alpha:
     assert not Release.objects.exclude(gone_since=None).exists()
 
 
+def test_the_address_of_an_exchanged_file_goes_with_it(alpha: InstalledMod) -> None:
+    changed = {key: value for key, value in release(1, fileid=999).items() if key not in ("mainfile", "filename")}
+    store(answer([changed, *(release(number) for number in ALL[1:])]))
+    found = Release.objects.get(release_id=1)
+    assert (found.file_id, found.file_url, found.file_name) == (999, "", "alpha_1.1.0.zip")
+
+
 # --- more than half of a mod's releases vanish at once
 
 

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import responses
 
-from mods import moddb_json
+from mods import moddb, moddb_json
 from mods.moddb_answers import MAX_MODS
 
 MIB = 1024 * 1024
@@ -65,6 +66,18 @@ def test_an_answer_of_more_objects_than_belong_into_it_is_not_even_read() -> Non
     assert len(moddb_json.load(b"[" + b"{}," * (most - 2) + b"{}]")) == most - 1
     with pytest.raises(moddb_json.BadJson, match="far more data"):
         moddb_json.load(b"[" + b"{}," * (most - 1) + b"{}]")
+
+
+@pytest.mark.parametrize(("size", "is_alone"), [(100, False), (300 * 1024, True)])
+@responses.activate
+def test_large_answers_are_read_one_at_a_time(size: int, is_alone: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    locked = []
+    monkeypatch.setattr(moddb, "parse_details", lambda data: locked.append(moddb_json._one_large.locked()))
+    responses.get("https://mods.example.com/api/mod/abc", json={"statuscode": "200", "mod": "x" * size})
+    with pytest.raises(moddb.BadAnswer):
+        moddb.ModDB("https://mods.example.com").mod("abc")
+    assert locked == [is_alone]
+    assert not moddb_json._one_large.locked()
 
 
 def of_list(entries: Iterator[Any] | list[Any]) -> dict[str, Any]:

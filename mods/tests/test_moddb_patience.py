@@ -160,6 +160,23 @@ def test_a_mod_database_that_wants_to_be_left_alone_is(many: ModDatabase) -> Non
 
 
 @pytest.mark.django_db
+def test_it_is_the_file_host_that_is_left_alone_if_it_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    database = ModDatabase(separate_file_host=True)
+    with database.serve() as url:
+        monkeypatch.setenv("VS_MODDB_URL", url)
+        monkeypatch.setenv("VS_MODDB_FILE_ORIGINS", database.file_origin)
+        theirs = database.add_release(database.add_mod(name="Carry On"), "carry", "1.2.0")
+        ours = make_release(make_mod("carry"), "1.2.0", file_id=theirs.file_id, file_name=theirs.file_name)
+        database.fault("/files", "429", seconds=1800)
+        for _time in range(2):
+            with pytest.raises(FetchError):
+                downloads.fetch_release(ours)
+        assert Pause.objects.get().origin == database.file_origin
+        assert len(database.log) == 2, "the mod database, and its file host"
+        assert refresh.client().game_versions(), "it may be asked all the same"
+
+
+@pytest.mark.django_db
 @pytest.mark.parametrize(("path", "requests"), [("/download", 1), ("/files", 2)])
 def test_a_download_honours_it_and_is_left_for_later(path: str, requests: int, mod_database: ModDatabase) -> None:
     theirs = mod_database.add_release(mod_database.add_mod(name="Carry On"), "carry", "1.2.0")

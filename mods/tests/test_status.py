@@ -240,3 +240,10 @@ def test_odd_rows_do_not_keep_a_migration_from_ending() -> None:
     Lookup.objects.update(recommendations=["no object"])
     emit_post_migrate_signal(verbosity=0, interactive=False, db="default", plan=[(Migration("x", "mods"), False)])
     assert InstalledMod.objects.get().outdated
+
+
+def test_a_release_without_a_file_is_never_recommended() -> None:
+    releases = {"1.0.0": EXACT, "1.1.0": EXACT, "1.2.0": EXACT}
+    row = installed("1.0.0", releases, without_file=("1.2.0",), said="1.2.0")
+    assert (row.recommended, row.outdated, row.latest) == ("1.1.0", True, "1.2.0")
+    assert (row.newer, row.newer_why) == ("1.2.0", "no_file")
