@@ -282,6 +282,7 @@ class Standing:
     #: The version that will be there, and what it needs.
     version: str
     needs: Mapping[str, str]
+    is_held: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -290,6 +291,27 @@ class Lack:
 
     why: str
     missing: str = ""
+
+
+def needed_newer(standing: Mapping[str, Standing]) -> dict[str, str]:
+    """Of each mod (by lower-case modid) that isn't updated for its own sake, but has to be because another needs its
+    best release: why. An update that is made so may need others newer in turn."""
+    found: dict[str, str] = {}
+    todo = [key for key, one in standing.items() if one.judgement.verdict is not Verdict.BLOCKING]
+    while todo:
+        key = todo.pop()
+        one = standing[key]
+        best = one.judgement.best if key in found else None
+        for modid, minimum in (best.needs or {} if best else one.needs).items():
+            needed = modid.lower()
+            other = standing.get(needed)
+            if other is None or other.is_held or needed in found or other.judgement.update or not other.judgement.best:
+                continue
+            enough = versions.satisfies(other.judgement.best.version, minimum)
+            if enough and not versions.satisfies(other.version, minimum):
+                found[needed] = _("%(name)s needs %(minimum)s of it.") % {"name": one.name, "minimum": minimum}
+                todo.append(needed)
+    return found
 
 
 def unmet(standing: Mapping[str, Standing], asleep: Container[str] = ()) -> dict[str, Lack]:
@@ -313,12 +335,12 @@ def unmet(standing: Mapping[str, Standing], asleep: Container[str] = ()) -> dict
                     found.setdefault(key, lack)
                 continue
             dependents[needed].append(key)
-            best = max(
-                other.version, other.judgement.best.version if other.judgement.best else "", key=versions.sort_key
-            )
-            if key not in found and not versions.satisfies(best, minimum):
-                words = {"name": other.name, "minimum": minimum, "version": best}
-                found[key] = Lack(_("It needs %(name)s %(minimum)s; there is %(version)s for it.") % words)
+            if key not in found and not versions.satisfies(other.version, minimum):
+                words = {"name": other.name, "minimum": minimum, "version": other.version}
+                text = _("It needs %(name)s %(minimum)s; there is %(version)s for it.")
+                if other.is_held:
+                    text = _("It needs %(name)s %(minimum)s, and %(version)s is held.")
+                found[key] = Lack(text % words)
     blocked = {key for key, one in standing.items() if one.judgement.verdict is Verdict.BLOCKING}
     found = {key: why for key, why in found.items() if key not in blocked}
     todo = [*blocked, *found]

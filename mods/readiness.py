@@ -287,7 +287,9 @@ def _judge_all(
         judgement = judging.judge(case, game_version)
         blocks = judgement.verdict is Verdict.BLOCKING
         findings.append(Finding(row, judgement, is_held, rival if blocks else None))
-    return tuple(sorted(_with_needs(findings, set(counting.values())), key=lambda one: _ORDER.index(one.verdict)))
+    return tuple(
+        sorted(_with_needs(findings, set(counting.values()), game_version), key=lambda one: _ORDER.index(one.verdict))
+    )
 
 
 def _counting(rows: Iterable[Installed]) -> dict[str, int]:
@@ -357,24 +359,36 @@ def _rival(
     return Rival(mod, names[mod], version)
 
 
-def _with_needs(findings: list[Finding], counting: Container[int]) -> list[Finding]:
-    """Those that are fine by themselves, but need one that isn't, stand in the way too."""
-    loaded = {one.row.pk: one for one in findings if one.row.pk in counting and one.row.loads}
-    why = judging.unmet(
-        {
-            one.row.modid_key: Standing(
-                one.row.name, one.judgement, one.judgement.version or one.row.version, _needs(one)
-            )
-            for one in loaded.values()
-        },
-        {one.row.modid_key for one in findings if one.row.pk not in loaded},
-    )
+def _with_needs(findings: list[Finding], counting: Container[int], game_version: str) -> list[Finding]:
+    """What needs more than is there: the other one is updated too, or it stands in the way itself."""
+    loaded = {one.row.pk: one.row.modid_key for one in findings if one.row.pk in counting and one.row.loads}
+    standing = {one.row.modid_key: _standing(one) for one in findings if one.row.pk in loaded}
+    if newer := judging.needed_newer(standing):
+        findings = [
+            replace(one, judgement=_updated(one.judgement, newer[key], game_version))
+            if (key := loaded.get(one.row.pk)) in newer
+            else one
+            for one in findings
+        ]
+        standing = {one.row.modid_key: _standing(one) for one in findings if one.row.pk in loaded}
+    why = judging.unmet(standing, {one.row.modid_key for one in findings if one.row.pk not in loaded})
     return [
-        replace(one, judgement=_blocked(one.judgement, why[one.row.modid_key]))
-        if one.row.pk in loaded and one.row.modid_key in why
-        else one
+        replace(one, judgement=_blocked(one.judgement, why[key])) if (key := loaded.get(one.row.pk)) in why else one
         for one in findings
     ]
+
+
+def _standing(one: Finding) -> Standing:
+    return Standing(
+        one.row.name, one.judgement, one.judgement.version or one.row.version, _needs(one), is_held=one.is_held
+    )
+
+
+def _updated(judgement: Judgement, why: str, game_version: str) -> Judgement:
+    assert judgement.best is not None
+    names_it = versions.compatibility(judgement.best.game_versions, game_version) is Compatibility.COMPATIBLE
+    verdict = judgement.verdict if names_it else Verdict.NOT_VERIFIED
+    return replace(judgement, verdict=verdict, do=Do.UPDATE, update=judgement.best, why=f"{why} {judgement.why}")
 
 
 def _needs(one: Finding) -> Mapping[str, str]:

@@ -1,5 +1,6 @@
 """How one mod stands to a game version: the table of cases, and what holds for any."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -172,7 +173,26 @@ def test_who_needs_one_that_stands_in_the_way_stands_in_it_too() -> None:
 
 def test_a_minimum_that_nothing_meets() -> None:
     assert unmet(standing("lib"), standing("a", lib="2.0.0")) == {"a": "It needs Lib 2.0.0; there is 1.0.0 for it."}
-    assert unmet(standing("lib", best="2.0.0"), standing("a", lib="2.0.0")) == {}
+    assert unmet(standing("lib", version="2.0.0"), standing("a", lib="2.0.0")) == {}
+    held = replace(standing("lib", best="2.0.0"), is_held=True)
+    assert unmet(held, standing("a", lib="2.0.0")) == {"a": "It needs Lib 2.0.0, and 1.0.0 is held."}
+
+
+def needed_newer(*given: Standing) -> dict[str, str]:
+    return judging.needed_newer({one.name.lower(): one for one in given})
+
+
+def test_what_another_needs_newer_is_updated_for_it() -> None:
+    lib, app = standing("lib", best="2.0.0"), standing("app", lib="2.0.0")
+    assert needed_newer(lib, app) == {"lib": "App needs 2.0.0 of it."}
+    assert needed_newer(lib, standing("app", lib="1.0.0")) == {}, "what is there will do"
+    assert needed_newer(lib, standing("app", lib="2.0.1")) == {}, "not even the best will do"
+    assert needed_newer(standing("lib"), app) == {}
+    assert needed_newer(replace(lib, is_held=True), app) == {}
+    assert needed_newer(lib, standing("app", BLOCKED, lib="2.0.0")) == {}, "it can't run anyway"
+    best = replace(offer("2.0.0"), needs={"core": "3.0.0"})
+    chained = replace(lib, judgement=replace(lib.judgement, best=best))
+    assert set(needed_newer(chained, app, standing("core", best="3.0.0"))) == {"lib", "core"}
 
 
 def test_what_is_needed_and_not_there() -> None:

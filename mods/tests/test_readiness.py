@@ -313,6 +313,25 @@ def test_an_installed_one_that_another_needs_newer_comes_along(stage: Stage) -> 
     assert plan.unmet == ()
 
 
+def test_a_library_that_is_too_old_is_updated_for_one_that_stays_as_it_is(stage: Stage) -> None:
+    """Both are for the game version, and without the update the game wouldn't load app."""
+    both = ["1.21.5", "1.22.0"]
+    stage.put(stage.release("app", "1.0.0", game_versions=both, needs={"lib": "1.5.0"}))
+    stage.put(stage.release("lib", "1.0.0", game_versions=both))
+    stage.release("lib", "1.5.0", game_versions=["1.22.0"])
+    stage.ready()
+    assert in_short(stage.server) == {
+        "app_1.0.0.zip": ("ready", "nothing", ""),
+        "lib_1.0.0.zip": ("ready", "update", "1.5.0"),
+    }
+    plan = stage.plan("prepare", game_version=GAME)
+    assert said(plan) == ["replace lib 1.0.0 -> 1.5.0"]
+    assert plan.steps[0].why.startswith("App needs 1.5.0 of it.")
+    holds.hold(stage.server, "lib", version="1.0.0", actor="ann")
+    assert judged(stage.server)["app_1.0.0.zip"].verdict is Verdict.BLOCKING
+    assert said(stage.plan("prepare", game_version=GAME)) == []
+
+
 def test_nothing_to_do_is_said_in_its_own_words(stage: Stage) -> None:
     stage.put(stage.release("fits", "1.0.0", game_versions=["1.22.0"]))
     operation = stage.ready().ask("prepare", game_version=GAME)
