@@ -136,6 +136,13 @@ def test_none_and_empty_are_words_where_the_mod_database_uses_them() -> None:
     assert read_release(release(changelog=None, tags=["0.0.0"])).unsaid == set()
 
 
+@pytest.mark.parametrize("tags", [["1.21.0", 3], [{}], ["1.21.0", "x\x00"], [["1.21.0"]]])
+def test_a_list_with_an_item_of_the_wrong_type_says_nothing(tags: list[object]) -> None:
+    assert read_release(release(tags=tags)).unsaid == {"game_versions"}
+    assert read_release(release(tags=["1.21.0", None, ""])).unsaid == set()
+    assert read_details(details(tags=["QoL", 5])).unsaid == {"tags"}
+
+
 FILE = {"file_id", "file_name", "file_url"}
 
 
