@@ -309,6 +309,16 @@ def test_a_run_that_was_seen_is_not_told_again_once_its_log_is_moved(crashing: C
     assert [start.started_at for start in ServerStart.objects.all()] == [ago(10), ago(30)]
 
 
+def test_an_archived_log_of_a_time_that_was_watched_tells_no_start(crashing: Crashing) -> None:
+    """Somebody copied an old folder there: that run was none of this server's, or vsadmin would have seen it."""
+    crashing.scan(60)
+    crashing.started(500)
+    crashing.archive(crashing.folder.path / "Logs" / "server-main.log")
+    crashing.started(30)
+    crashing.scan(20)
+    assert [start.started_at for start in ServerStart.objects.all()] == [ago(30)]
+
+
 def test_a_moved_log_that_cant_be_read_keeps_nobody_from_reading_the_others(
     crashing: Crashing, monkeypatch: pytest.MonkeyPatch, events: Events
 ) -> None:
