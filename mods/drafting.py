@@ -193,10 +193,11 @@ class Drafter(Restoring):
         elif (
             release is None or (not target.version and not row.outdated) or versions.same(release.version, row.version)
         ):
-            if not self._remove_older(rows) and asked_by_name and self.world.game_version:
+            is_said = asked_by_name or row.retracted or row.gone
+            if not self._remove_older(rows) and is_said and self.world.game_version:
                 said = wording.nothing_recommended(row)
                 said = f"{row}: {said}" if said else _("%s is up to date.") % row
-                more = (wording.newer_reason(row), wording.absence(row))
+                more = (wording.newer_reason(row), wording.standing(row))
                 self.left_alone.append(" ".join([said, *filter(None, more)]))
         else:
             self._replace(row, release, self._why_update(row, release))
@@ -400,7 +401,7 @@ class Drafter(Restoring):
 
 def _may_change(row: InstalledMod) -> bool:
     """Whether an update of all has something to do with it, or to say of it."""
-    return row.outdated or row.back_to_release is not None or row.newer_why == NewerWhy.HELD
+    return row.outdated or row.retracted or row.gone or row.newer_why == NewerWhy.HELD
 
 
 def _mod_of(target: Target) -> Mod | None:

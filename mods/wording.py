@@ -45,6 +45,12 @@ def absence(row: InstalledMod) -> str:
     return " ".join([*found, successor(row)]).strip()
 
 
+def standing(row: InstalledMod) -> str:
+    """What became of the installed release in the mod database: that it was retracted, or is gone; "" for nothing."""
+    said = retracted(row.version, row.retraction_reason) if row.retracted else ""
+    return f"{said} {absence(row)}".strip()
+
+
 def successor(row: InstalledMod) -> str:
     """What the mod's page has under another mod id that is newer; "" for nothing."""
     return "" if row.successor is None else continues(row.successor.modid, row.successor.version, row.latest)

@@ -7,7 +7,7 @@ from django.test import Client
 
 from conftest import ServerDir
 from demo.moddb import ModDatabase
-from mods import holds, inventory, planning
+from mods import holds, inventory, planning, refresh
 from mods.models import Lookup, Operation
 from mods.tests.planned import Stage
 from mods.tests.test_change_commands import run
@@ -111,3 +111,27 @@ def test_warnings_of_an_empty_plan_are_said(stage: Stage) -> None:
     operation.wish["targets"][0]["held"] = True
     planning.make(operation)
     assert operation.message.startswith("Nothing to do. Public matches the list. The list holds these; ")
+
+
+def test_a_retracted_or_vanished_mod_is_not_up_to_date(stage: Stage) -> None:
+    gone, bad = stage.release("gone", "1.0.0"), stage.release("bad", "1.0.0")
+    for one in (gone, bad, stage.release("fine", "1.0.0")):
+        stage.put(one)
+    stage.ready()
+    stage.database.retract(bad, "It eats worlds.")
+    stage.database.remove_mod(gone.mod)
+    refresh.refresh(force=True)
+    why = {
+        "bad": "1.0.0 was retracted: It eats worlds.",
+        "gone": "The mod database doesn't have this mod any more.",
+    }
+    said = [
+        f"Bad 1.0.0: No stable release names 1.21.5 or an earlier patch of it. {why['bad']}",
+        f"Gone 1.0.0: It isn't in the mod database, so nothing newer can be known. {why['gone']}",
+    ]
+    assert planned(stage, "update") == ("done", "Nothing to do. " + " ".join(said))
+    assert planned(stage, "update", "bad") == ("done", "Nothing to do. " + said[0])
+    _code, out, _err = run("list_mods")
+    for key, text in why.items():
+        assert f"< Public: {key}: {text}\n" in out
+    assert out.count("<") == 2

@@ -48,9 +48,9 @@ class Command(BaseCommand):
                 self.stdout.write(f"! {_plain(mod['server'])}: {_plain(mod['file'])}: {_plain(problem)}")
         for mod in mods:
             name = f"{_plain(mod['server'])}: {_plain(mod['modid'] or mod['file'])}"
+            if mod["standing"]:
+                self.stdout.write(f"< {name}: {_plain(mod['standing'])}")
             if mod["back_to"]:
-                reason = f": {_plain(mod['retraction_reason'])}" if mod["retraction_reason"] else ""
-                self.stdout.write(f"< {name}: {_plain(mod['version'])} was retracted{reason}")
                 self.stdout.write(f"  It can go back to {_plain(mod['back_to'])}: update_mods --allow-downgrades")
             if mod["newer_why"]:
                 self.stdout.write(f"> {name}: {_plain(mod['newer_why'])}")
@@ -77,6 +77,7 @@ def describe(mod: InstalledMod) -> dict[str, Any]:
         "retracted": mod.retracted,
         "retraction_reason": mod.retraction_reason or None,
         "gone": mod.gone,
+        "standing": wording.standing(mod) or None,
         "successor": f"{mod.successor.modid}@{mod.successor.version}" if mod.successor else None,
         "back_to": mod.back_to or None,
         "newer": mod.newer or None,
