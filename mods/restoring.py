@@ -6,7 +6,7 @@ takes a decision. One exception is made on purpose: a second enabled file of a m
 loads only one of them and it is a problem wherever mods are listed.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from django.db.models import Q
 from django.utils.translation import gettext as _
@@ -43,7 +43,7 @@ class Restoring(Drafts):
         spare = self._spare(steps, results)
         by_group: dict[int, Draft] = {}
         for step in steps:
-            if step.action == _Action.REMOVE and step.old and self._is_there(step.old):
+            if step.action == _Action.REMOVE and step.old and self._is_there(step.old, results.values()):
                 self.left_alone.append(_("%s is there again already.") % step.name)
                 continue
             if id(step) in spare:
@@ -77,8 +77,10 @@ class Restoring(Drafts):
             draft.notes.append(_("%s is enabled besides; the game loads only the highest version.") % described(other))
         return draft
 
-    def _is_there(self, old: OldFile) -> bool:
-        return any((row.folder, row.sha256) == (old.folder, old.sha256) for row in self.world.rows)
+    def _is_there(self, old: OldFile, changing: Collection[InstalledMod | None]) -> bool:
+        """Whether it is in its place. `changing`: what the roll-back itself replaces or takes away."""
+        file = (old.folder, old.file_name, old.sha256)
+        return any((row.folder, row.file_name, row.sha256) == file for row in self.world.rows if row not in changing)
 
     def _result_of(self, step: PlannedStep) -> InstalledMod | None:
         """The file that the step left behind, if it is still the same."""

@@ -264,6 +264,27 @@ def test_a_hold_set_since_is_asked_about(stage: Stage) -> None:
     assert lacks(undo_plan(stage, operation)) == []
 
 
+def test_another_file_with_the_same_bytes_isnt_the_one_that_was_removed(stage: Stage) -> None:
+    one = stage.release("one", "1.0.0")
+    stage.put(one, "one.zip")
+    stage.put(one, "spare.zip.disabled")
+    stage.ready()
+    before = files(stage)
+    removed = InstalledMod.objects.get(file_name="one.zip")
+    operation = carry_out(stage, "remove", Target(row=removed.pk))
+    carry_out(stage, "undo", operation=operation.pk)
+    assert files(stage) == before
+
+
+def test_what_the_roll_back_itself_replaces_is_not_there_again(stage: Stage) -> None:
+    older = stage.release("one", "1.0.0")
+    stage.put(older, "older.zip")
+    stage.put(stage.release("one", "1.1.0"), "one.zip")
+    plan = undo_plan(stage, carry_out(stage.ready(), "update", "one@1.0.0"))
+    assert said(plan) == ["replace one 1.0.0 -> 1.1.0"]
+    assert plan.left_alone[0].startswith("One 1.0.0 (older.zip) doesn't come back")
+
+
 # The set of a start keeps the same rule
 
 
