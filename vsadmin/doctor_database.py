@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import psycopg
 from django.db import connection
 from django.utils.translation import gettext as _
 
@@ -130,6 +129,8 @@ def _writable(database: sqlite3.Connection, path: Path) -> Finding:
 
 def look_at_postgresql(parameters: dict[str, Any], patience: float) -> Looked:
     """Whether it answers in time, and may be written."""
+    import psycopg  # every process would take a tenth longer to start, and most have SQLite
+
     wanted = {**parameters, "connect_timeout": max(2, int(patience * 0.6))}
     try:
         with psycopg.connect(**wanted, autocommit=True) as database:
