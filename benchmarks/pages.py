@@ -120,7 +120,6 @@ def pages() -> dict[str, str]:
         "users": "/admin/auth/user/",
         "groups": "/admin/auth/group/",
         "group": "/admin/auth/group/1/change/",
-        "readyz": "/readyz",
     }
 
 

@@ -9,7 +9,6 @@ import sqlite3
 import stat
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -19,8 +18,6 @@ from django.conf import settings
 from vsadmin.tests import processes
 
 pytestmark = [pytest.mark.cluster, pytest.mark.xdist_group("up")]
-
-STOPPED_WITHIN = 10.0
 
 
 class Up:
@@ -84,12 +81,11 @@ class Up:
             row = database.execute("SELECT restarts, beat_at FROM jobs_worker").fetchone()
         return (row[0], row[1] is not None) if row else (0, False)
 
-    def end(self, number: signal.Signals | None = None) -> tuple[int, float]:
-        """Its exit code and how long it took, after the signal."""
-        began = time.monotonic()
+    def end(self, number: signal.Signals | None = None) -> int:
+        """Its exit code after the signal; it is waited for half a minute, which only a stuck process takes."""
         if number is not None:
             self.process.send_signal(number)
-        return self.process.wait(30), time.monotonic() - began
+        return self.process.wait(30)
 
     def left(self) -> set[int]:
         return {pid for group in self.groups for pid in processes.group(group)}
@@ -144,9 +140,8 @@ def test_the_first_start_and_sigterm_then_a_later_one_and_ctrl_c(start: Start, d
         assert stat.S_IMODE((data_dir / name).stat().st_mode) == 0o600
 
     assert len(up.groups) == 2
-    code, seconds = up.end(signal.SIGTERM)
+    code = up.end(signal.SIGTERM)
     assert code == 0
-    assert seconds < STOPPED_WITHIN
     assert up.left() == set()
     assert "Traceback" not in up.said()
 
@@ -156,8 +151,8 @@ def test_the_first_start_and_sigterm_then_a_later_one_and_ctrl_c(start: Start, d
     assert "Preparing" not in up.said()
     assert f"There is no folder {tmp_path / 'unmounted'}." in up.said()
     assert up.get("/healthz") == 200
-    code, seconds = up.end(signal.SIGINT)
-    assert (code, seconds < STOPPED_WITHIN, up.left()) == (0, True, set())
+    code = up.end(signal.SIGINT)
+    assert (code, up.left()) == (0, set())
     assert "Traceback" not in up.said()
 
 
@@ -174,8 +169,8 @@ def test_a_killed_worker_is_restarted_and_a_killed_web_server_ends_it_all(start:
     processes.wait_for(lambda: "Restarting it, 1 of 3" in up.said())
 
     os.kill(up.web(), signal.SIGKILL)
-    code, seconds = up.end()
-    assert (code, seconds < STOPPED_WITHIN, up.left()) == (1, True, set())
+    code = up.end()
+    assert (code, up.left()) == (1, set())
     assert "The web server ended (killed by signal 9)" in up.said()
 
 
@@ -188,7 +183,7 @@ def test_both_end_when_it_is_killed_itself(start: Start) -> None:
 def test_a_port_in_use(start: Start, port: int) -> None:
     with socket.create_server(("127.0.0.1", port)):
         up = start()
-        assert up.end()[0] == 1
+        assert up.end() == 1
     assert f"Port {port} is in use already" in up.said()
     assert f"PORT={port + 1} in .env" in up.said()
     assert "Traceback" not in up.said()
