@@ -17,6 +17,7 @@ from django.contrib.contenttypes.models import ContentType
 from django.core.management import call_command
 from django.db import DEFAULT_DB_ALIAS, Error, connection, connections, transaction
 from django.db.migrations.executor import MigrationExecutor
+from django.db.models import Field, JSONField
 from django.utils.translation import gettext as _
 
 from vsadmin import dbcopy
@@ -80,11 +81,23 @@ def check_values() -> None:
     for model in apps.get_models(include_auto_created=True):
         if model._meta.app_label == QUEUE or model._meta.proxy:
             continue  # the queue's are new and empty, and reading one would unpickle it
+        fields = [field for field in model._meta.concrete_fields if field.flatchoices or isinstance(field, JSONField)]
         try:
-            for _row in model._base_manager.iterator(chunk_size=200):
-                pass
+            for row in model._base_manager.iterator(chunk_size=200):
+                for field in fields:
+                    _check_value(field, getattr(row, field.attname))
         except (Error, ValueError, TypeError, ArithmeticError, RecursionError) as error:
             raise _differs(model._meta.db_table) from error
+
+
+def _check_value(field: "Field[Any, Any]", value: object) -> None:
+    """Raise ValueError for a word that is none of the field's, or for a list where a mapping should be."""
+    if isinstance(field, JSONField):
+        fits = field.default not in (dict, list) or isinstance(value, field.default)
+    else:
+        fits = value in dict(field.flatchoices) or (field.blank and value == "")
+    if not fits:
+        raise ValueError(field)
 
 
 def _bring_up_to_date() -> None:

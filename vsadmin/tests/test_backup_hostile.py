@@ -13,6 +13,7 @@ import pytest
 from django.contrib.sessions.models import Session
 from django.core.management import call_command
 from django.db import connection
+from django.db.models import Model
 from django.utils import timezone
 from django_q.models import OrmQ, Schedule
 from pytest_django import Settings
@@ -234,6 +235,17 @@ def test_values_that_no_page_could_read_are_refused(data_dir: Path, tmp_path: Pa
     altered = with_sql(tmp_path, f"UPDATE mods_gameserver SET {value}")
     GameServer.objects.all().delete()
     assert_refused(altered, "'mods_gameserver'", data_dir)
+
+
+@pytest.mark.parametrize(("model", "value"), [(GameServer, "notes = '{}'"), (RefreshRun, "state = 'odd'")])
+def test_words_and_lists_that_no_page_could_show_are_refused(model: type[Model], value: str) -> None:
+    GameServer.objects.create(name="Theirs", data_dir="/srv/theirs")
+    RefreshRun.objects.create()
+    backup_database.check_values()
+    with connection.cursor() as cursor:
+        cursor.execute(f"UPDATE {model._meta.db_table} SET {value}")
+    with pytest.raises(BackupError, match=f"'{model._meta.db_table}'"):
+        backup_database.check_values()
 
 
 @on_sqlite
