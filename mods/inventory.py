@@ -130,7 +130,7 @@ def _scan(server: GameServer, report: Report | None, stop: threading.Event | Non
         return _mark_unreachable(server, str(error), now)
     disabled_before, version_before = server.disabled_mods, server.game_version
     scanned_before, refused_before = server.scanned_at, server.refused
-    described = _describe(server, folder, [*folder.notes, *notes], now)
+    described = _describe(server, folder, [*folder.notes, *notes])
     rejudge = disabled_before != server.disabled_mods or version_before != server.game_version or refused_before is None
 
     known = InstalledMod.objects.filter(server=server).values_list("folder", "file_name", "fingerprint", "has_problems")
@@ -145,23 +145,21 @@ def _scan(server: GameServer, report: Report | None, stop: threading.Event | Non
         read, added, with_problems = _store(
             server, differing, vanished, _Watch(report, stop), listed_at=now, scanned_before=scanned_before
         )
-    was_stopped = stop is not None and stop.is_set()
-    if was_stopped and "scanned_at" in described:  # it may not have seen all that changed
-        server.scanned_at = scanned_before
-        described.remove("scanned_at")
     with transaction.atomic():  # else a refresh that comes in between takes the new version's verdicts for news
         server.save(update_fields=described)
         if version_before != server.game_version:
             status.update(InstalledMod.objects.filter(server=server), tell=False)
-    if not was_stopped:
+    if stop is None or not stop.is_set():  # else it may not have seen all that changed
         noted = starts.after_scan(server, now=now, scanned_before=scanned_before)
         _read_crashes(server, noted, now)
         starts.settle(server, noted, now=now)
         if (server.refused or {}) != (refused_before or {}):
-            with_problems = _judge_again(server)
-        elif server.refused is None:  # it has no log
+            with_problems = InstalledMod.objects.filter(server=server, has_problems=True).count()
+        if server.refused is None:  # it has no log
             server.refused = {}
-            server.save(update_fields=["refused"])
+        # Last: one that was cut short before has to look at the logs as if it had not been.
+        server.scanned_at = now
+        server.save(update_fields=["scanned_at", "refused"])
     result = ScanResult(
         server=server.name,
         found=len(stored) - len(vanished) + added,
@@ -191,14 +189,6 @@ def _read_crashes(server: GameServer, noted: starts.Noted | None, now: datetime)
         logs.event("crash_log_unreadable", server=server.name, reason=files.in_words(error))
     except Exception:  # noqa: BLE001  # see above
         _log.exception("crash log of %s", server.name)
-
-
-def _judge_again(server: GameServer) -> int:
-    """Once its log said something new of mods that weren't loaded: bring their problems in line. Returns how many mods
-    have problems."""
-    rows = list(InstalledMod.objects.filter(server=server).only(*problems.READ))
-    InstalledMod.objects.bulk_update(problems.judge(rows, server), problems.FIELDS, batch_size=200)
-    return sum(row.has_problems for row in rows)
 
 
 def _store(
@@ -370,7 +360,7 @@ def _mark_unreachable(server: GameServer, why: str, now: datetime) -> ScanResult
     return ScanResult(server.name, found=InstalledMod.objects.filter(server=server).count(), unreachable=why)
 
 
-def _describe(server: GameServer, folder: serverdir.ServerFolder, notes: list[str], now: datetime) -> list[str]:
+def _describe(server: GameServer, folder: serverdir.ServerFolder, notes: list[str]) -> list[str]:
     """Set what the data folder says of the server (unsaved); returns the names of the fields that changed."""
     version, source = _version_of(server, folder)
     said: dict[str, Any] = {
@@ -381,7 +371,6 @@ def _describe(server: GameServer, folder: serverdir.ServerFolder, notes: list[st
         "notes": [str(note) for note in notes],
         "unreachable_since": None,
         "unreachable_why": "",
-        "scanned_at": now,
     }
     differing = [name for name, value in said.items() if getattr(server, name) != value]
     for name in differing:

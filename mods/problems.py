@@ -59,6 +59,12 @@ def judge(rows: Sequence[InstalledMod], server: GameServer) -> list[InstalledMod
     return changed
 
 
+def renew(server: GameServer) -> None:
+    """Judge and save the server's rows again, once its log said something new of mods that weren't loaded."""
+    rows = list(InstalledMod.objects.filter(server=server).only(*READ))
+    InstalledMod.objects.bulk_update(judge(rows, server), FIELDS, batch_size=200)
+
+
 def loads(row: InstalledMod) -> bool:
     """Whether the game tries to load the file."""
     return row.enabled and not row.disabled_by_config

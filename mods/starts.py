@@ -1,7 +1,7 @@
 """Which mods a server runs: its starts, as its log tells of them, and the set of mods that it had then.
 
-Writes `FolderState` and `ServerStart`, after each scan. What was changed since the latest start takes effect at the
-next one only.
+Writes `FolderState`, `ServerStart` and what the log says was refused, after each scan. What was changed since the
+latest start takes effect at the next one only.
 """
 
 from collections import defaultdict
@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from django.db import transaction
 from django.db.models import F, QuerySet
 from django.utils import formats, timezone
 from django.utils.translation import gettext as _
@@ -148,24 +149,25 @@ def _note_start(
     if ServerStart.objects.filter(server=server, started_at=started_at).exists():
         return None  # an older log was put back
     note_set(server, now=now, scanned_before=scanned_before)  # an earlier version may have stopped before it did
-    start = _write_start(server, log, started_at)
-    if scanned_before is not None:  # else it is no news
-        _tell(server, start)
-    return start
+    return _write_start(server, log, started_at, is_news=scanned_before is not None)
 
 
-def _write_start(server: GameServer, log: Path, started_at: datetime) -> ServerStart:
+def _write_start(server: GameServer, log: Path, started_at: datetime, *, is_news: bool) -> ServerStart:
     told = serverlog.read(log) or serverlog.Telling()
-    start = ServerStart.objects.create(
-        server=server,
-        started_at=started_at,
-        game_version=told.game_version,
-        loaded=list(told.loaded),
-        failures={key: list(sentences) for key, sentences in told.failures.items()},
-        mods=_set_at(server, started_at, told.loaded),
-    )
-    _note_refusals(server, told, start)
-    _forget_starts(server)
+    mods = _set_at(server, started_at, told.loaded)
+    with transaction.atomic():  # what else it tells isn't looked at again once the start is known
+        start = ServerStart.objects.create(
+            server=server,
+            started_at=started_at,
+            game_version=told.game_version,
+            loaded=list(told.loaded),
+            failures={key: list(sentences) for key, sentences in told.failures.items()},
+            mods=mods,
+        )
+        _note_refusals(server, told, start)
+        _forget_starts(server)
+        if is_news:
+            _tell(server, start)
     logs.event("server_start_seen", server=server.name, started_at=started_at.isoformat(), failed=len(told.failures))
     return start
 
@@ -269,6 +271,7 @@ def _note_refusals(server: GameServer, told: serverlog.Telling, start: ServerSta
     if refused != server.refused:
         server.refused = refused
         server.save(update_fields=["refused"])
+        problems.renew(server)
 
 
 def _renew(server: GameServer, start_id: int, log: Path) -> None:
@@ -287,10 +290,11 @@ def _renew(server: GameServer, start_id: int, log: Path) -> None:
     differing = [name for name, value in said.items() if getattr(start, name) != value]
     for name in differing:
         setattr(start, name, said[name])
-    if differing:
-        start.save(update_fields=differing)
-    if differing or server.refused is None:
-        _note_refusals(server, told, start)
+    with transaction.atomic():
+        if differing:
+            start.save(update_fields=differing)
+        if differing or server.refused is None:
+            _note_refusals(server, told, start)
 
 
 def _set_at(server: GameServer, started_at: datetime, ids: Iterable[str]) -> list[dict[str, object]] | None:
