@@ -70,15 +70,13 @@ def detail(story: Story) -> SafeString:
 def changed(story: Story) -> SafeString:
     """What changed since the last good start, those in the stack first."""
     words, values = _changed(story)
-    when = [times.weekday(story.good.started_at)] if story.good else []
-    return format_html(words, *when, *values)
+    return format_html(words, times.weekday(story.good.started_at), *values) if story.good else format_html("{}", words)
 
 
 def changed_in_words(story: Story) -> str:
     """That as plain text, with the time in the machine's zone."""
     words, values = _changed(story)
-    when = [times.weekday_in_words(story.good.started_at)] if story.good else []
-    return words.format(*when, *values)
+    return words.format(times.weekday_in_words(story.good.started_at), *values) if story.good else words
 
 
 def _changed(story: Story) -> tuple[str, list[str]]:

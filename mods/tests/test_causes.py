@@ -240,3 +240,14 @@ def test_an_older_version_put_in_place_is_no_update(before: str, word: str, cras
     crashing.scan(1)
     (story,) = causes.latest_open([crashing.server])
     assert f"({word} " in crash_words.headline(story)
+
+
+def test_where_no_good_start_is_known_that_is_said(crashing: Crashing) -> None:
+    crashing.started(30)
+    crashing.scan(29)
+    crashing.crashed(2, "")
+    crashing.scan()
+    story = causes.story_of(Crash.objects.get())
+    words = "No good start from before is known, so nothing can be said of what changed."
+    assert words in crash_words.detail(story)
+    assert crash_words.changed_in_words(story) == words
