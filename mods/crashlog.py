@@ -46,7 +46,8 @@ _CULPRIT = re.compile(r"\s*in the following mods?:?\s*(.*)")
 _ID = re.compile(r"([A-Za-z0-9_.\-]{1,200})@([^\s,;@]{1,100})")
 _LOADED = re.compile(r"Loaded Mods:\s?(.*)")
 _HARMONY = re.compile(r"Involved Harmony IDs?:\s?(.*)")
-# What a thread died of, where the line that says it died doesn't tell.
+# That a thread died, and what of, where that line doesn't tell.
+_DIED = "unhandled exception in thread"
 _EXCEPTION = re.compile(r"Exception: |(?:[A-Z]\w*\.)+\w*Exception\b")
 
 # Paths say who the machine's user is: only the file's name stays. Each pattern goes over a line once.
@@ -190,15 +191,19 @@ def parse_fatal(text: str, written: datetime | None = None) -> tuple[Entry, ...]
     """
     found: list[_Collected] = []
     began: datetime | None = None
-    is_open = False
+    is_open = has_died = False
+    untold = 0  # of how many threads it isn't said yet what they died of
     for line in logfile.lines(text):
         stamped = serverlog.split(line)
         if stamped is None:
             if is_open:
+                if has_died and stack.is_frame(line[:_LINE]):
+                    untold, has_died = untold - 1, False
                 found[-1].take(line)
             continue
         when, level, said = stamped
-        is_cause = level == "error" and bool(found) and not found[-1].frames and bool(_EXCEPTION.match(said))
+        is_wanted = bool(found) and (untold > 0 or not found[-1].frames)
+        is_cause = level == "error" and is_wanted and bool(_EXCEPTION.match(said))
         is_open = level == "fatal" or is_cause
         if not is_open:
             continue
@@ -209,7 +214,9 @@ def parse_fatal(text: str, written: datetime | None = None) -> tuple[Entry, ...]
             continue
         if not is_near:
             found.append(_Collected(when))
-            began = moment
+            began, untold = moment, 0
+        has_died = level == "fatal" and _DIED in said
+        untold = max(0, untold + has_died - is_cause)
         found[-1].take(said)
     return _finished(found, written)
 

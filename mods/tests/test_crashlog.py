@@ -363,6 +363,17 @@ def test_what_a_thread_died_of_may_follow_after_lines_of_others() -> None:
     assert entry.frames == ("at First.Run()",)
 
 
+def test_of_several_threads_that_die_each_says_what_of() -> None:
+    died = "14.6.2025 21:59:43 [Fatal] Caught unhandled exception in thread '%s'. Shutting down server.\n"
+    cause = "14.6.2025 21:59:43 [Error] Exception: Boom.\n   at %s.Run()\n"
+    each = died % "a" + cause % "Brooks" + died % "b" + cause % "Tallow"
+    together = died % "a" + died % "b" + cause % "Brooks" + cause % "Tallow"
+    told_itself = died % "a" + "   at Brooks.Run()\n" + died % "b" + cause % "Tallow"
+    for text in (each, together, told_itself):
+        (entry,) = crashlog.parse_fatal(text + cause % "Else")
+        assert entry.frames == ("at Brooks.Run()", "at Tallow.Run()")
+
+
 def test_each_crash_of_a_log_that_was_appended_to() -> None:
     text = "".join(f"14.6.2025 2{hour}:59:43 [Fatal] Boom {hour}\n" for hour in range(4))
     assert [entry.error for entry in crashlog.parse_fatal(text)] == ["Boom 0", "Boom 1", "Boom 2", "Boom 3"]
