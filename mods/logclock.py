@@ -9,6 +9,8 @@ from datetime import UTC, datetime, timedelta, tzinfo
 _QUARTER = timedelta(minutes=15)
 #: So much later than its last line says a file may have been changed, for its time to tell the zone.
 _SOON = timedelta(seconds=3)
+#: The same for UTC, which most containers have.
+_SOON_IN_UTC = timedelta(seconds=10)
 #: The same if by the machine's zone that line would be later than the change: it is of another zone in any case.
 _LATE = timedelta(minutes=1)
 
@@ -24,7 +26,8 @@ def offset_told(last: datetime, changed: datetime, zone: tzinfo) -> timedelta | 
     is_impossible = to_utc(last, zone, None) > changed + _LATE
     if offset in of_zone or not timedelta(hours=-12) <= offset <= timedelta(hours=14):
         return None
-    return offset if abs(apart - offset) <= (_LATE if is_impossible else _SOON) else None
+    latest = _LATE if is_impossible else _SOON if offset else _SOON_IN_UTC
+    return offset if abs(apart - offset) <= latest else None
 
 
 def to_utc(local: datetime, zone: tzinfo, offset: timedelta | None) -> datetime:

@@ -8,6 +8,7 @@ import pytest
 from mods import logclock
 
 NEW_YORK = ZoneInfo("America/New_York")
+BERLIN = ZoneInfo("Europe/Berlin")
 LAST = datetime(2026, 11, 5, 9, 12, 41)  # noqa: DTZ001  # logs have no zone
 
 
@@ -20,6 +21,8 @@ LAST = datetime(2026, 11, 5, 9, 12, 41)  # noqa: DTZ001  # logs have no zone
         (NEW_YORK, 5.75, -2, 5.75),
         (UTC, -3, 3, -3),
         (UTC, -3, 4, None),  # touched later: it may be of UTC as well
+        (BERLIN, 0, 10, 0),  # a container's clock is UTC most often
+        (BERLIN, 0, 11, None),
         (NEW_YORK, 0, 5, 0),  # in New York it would be later than the change, which can't be
         (NEW_YORK, 0, 60, 0),
         (NEW_YORK, 0, 61, None),
