@@ -1,5 +1,6 @@
 """The web server: slow connections, large bodies, processes that die. A small application stands in for ours."""
 
+import contextlib
 import http.client
 import os
 import signal
@@ -87,8 +88,12 @@ def head(length: int, *more: str) -> bytes:
 
 def files_of(process: int) -> list[str]:
     """What the web processes have open, sockets aside."""
-    places = [place for one in processes.children(process) for place in Path(f"/proc/{one}/fd").iterdir()]
-    return sorted(name for place in places if not (name := str(place.readlink())).startswith("socket:"))
+    names = []
+    for one in processes.children(process):
+        for place in Path(f"/proc/{one}/fd").iterdir():
+            with contextlib.suppress(FileNotFoundError):  # closed since it was listed
+                names.append(str(place.readlink()))
+    return sorted(name for name in names if not name.startswith("socket:"))
 
 
 def said(connection: socket.socket) -> bytes:
@@ -114,7 +119,7 @@ def test_a_body_up_to_the_limit_is_taken_and_lies_in_no_file(server: Server) -> 
     with socket.create_connection(("127.0.0.1", port)) as connection:
         connection.sendall(head(webserver.MAX_BODY, "Cookie: known") + bytes(webserver.MAX_BODY - 1))
         assert ask(port)[0] == 200
-        assert files_of(process) == before
+        assert set(files_of(process)) <= set(before)
 
 
 @pytest.mark.parametrize("expects", [[], ["Expect: 100-continue"]])
