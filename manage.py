@@ -30,7 +30,8 @@ def main() -> None:
     except DatabaseError as error:
         sys.exit(
             f"The database can't be used: {str(error).strip()}\n"
-            "If vsadmin never ran here, start ./run.sh once: it sets the database up. Else see that it is running."
+            "If vsadmin never ran here, start ./run.sh once: it sets the database up. Else see that it is running.\n"
+            "If its disk is full, free some space, or start ./run.sh: files of the download cache give way then."
         )
 
 
