@@ -13,7 +13,7 @@ from vsadmin.lib import logs
 #: Fewer than these may well have gone.
 _FEW = 3
 #: What is said for so long is believed in the end.
-_BELIEVED_AFTER = timedelta(days=1)
+BELIEVED_AFTER = timedelta(days=1)
 
 
 def doubt(database: moddb.ModDB, denied: Collection[Lookup], found: Collection[int]) -> str:
@@ -44,4 +44,4 @@ def doubt(database: moddb.ModDB, denied: Collection[Lookup], found: Collection[i
 
 def is_believed(lookup: Lookup) -> bool:
     """Whether it has been said for so long that it must be true."""
-    return lookup.doubted_since is not None and timezone.now() - lookup.doubted_since >= _BELIEVED_AFTER
+    return lookup.doubted_since is not None and timezone.now() - lookup.doubted_since >= BELIEVED_AFTER

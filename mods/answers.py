@@ -364,8 +364,8 @@ def _doubt(mod: Mod, details: moddb.ModDetails) -> str:
         return _("The mod database's answer about this mod has no releases in it. What was known of them stays.")
     if mod.doubted_at is not None:
         return _(
-            "The mod database's answer lacks more than half of this mod's releases. They stay as they were known until "
-            "it says so again."
+            "The mod database's answer lacks more than half of this mod's releases. They stay as they were known, and "
+            "it is asked again."
         )
     return ""
 

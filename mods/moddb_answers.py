@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
+from mods import versions
 from mods.moddb_fields import NAME_LENGTH, URL_LENGTH, Fields, clean_id, clean_int, clean_line, exact, tag, words_of
 
 MAX_RELEASES = 5000  # of one mod
@@ -146,6 +147,9 @@ def parse_release(data: object) -> ReleaseInfo | None:
     if not modid:  # tools have none; a release that has one doesn't lose it
         fields.unsaid.add("modid")
     file_id, file_name, file_url = _file(fields)
+    game_versions = fields.names("game_versions", "tags", exact)
+    if not any(map(versions.parse, game_versions)):  # for "none" it writes 0.0.0, never an empty list
+        fields.unsaid.add("game_versions")
     return ReleaseInfo(
         release_id=release_id,
         modid=exact(modid),
@@ -153,7 +157,7 @@ def parse_release(data: object) -> ReleaseInfo | None:
         file_id=file_id,
         file_name=file_name,
         file_url=file_url,
-        game_versions=tuple(v for v in fields.names("game_versions", "tags", exact) if v != NO_GAME_VERSION),
+        game_versions=tuple(version for version in game_versions if version != NO_GAME_VERSION),
         created=fields.date("created", "created"),
         changelog=fields.html("changelog", "changelog", null=True),
         downloads=fields.count("downloads", "downloads"),

@@ -10,6 +10,7 @@ from django.db.models import F
 
 from cache import alarms, known
 from mods import moddb
+from mods.absences import BELIEVED_AFTER
 from mods.downloads import cache_key
 from mods.models import Mod, Release
 from vsadmin.lib import logs
@@ -18,6 +19,8 @@ _FACTS = ("modid", "version", "created", "changelog", "file_id", "file_name", "f
 #: What only the file itself tells.
 _OF_FILE = {"read_file_id": None, "size": None, "sha256": "", "dependencies": None, "file_side": ""}
 _AT_ONCE = 500
+#: That so many mods lose most of their releases at once is the mod database's fault, not their authors' doing.
+_MANY = 3
 _COLUMNS = (*_FACTS, *_OF_FILE, "modid_key", "gone_since", "retracted", "retraction_reason", "retracted_by_moderator")
 
 
@@ -27,7 +30,8 @@ def store(
     """Bring the mod's releases in line with the answer; one that is no longer in it stays, marked gone.
 
     An answer that lacks more than half of those offered until now is doubted: `mod.doubted_at` (unsaved) is set, and
-    they stay until the answer to a later question (`asked_at`) lacks them too. `explained`: versions that the mod
+    they stay until the answer to a later question (`asked_at`) lacks them too; if that is so of several mods at once,
+    until a day has passed. `explained`: versions that the mod
     database calls retracted, so that their absence is no wonder. Returns whether anything but counters changed.
     """
     rows = {release.release_id: release for release in Release.objects.filter(mod=mod)}
@@ -91,13 +95,23 @@ def _gone(
     offered = sum(row.release_id in listed for row in rows if not row.withdrawn) + len(odd)
     if len(odd) * 2 <= offered:
         mod.doubted_at = None
-    elif mod.doubted_at is None or not mod.doubted_at < asked_at:
+    elif not _is_believed(mod, asked_at):
         mod.doubted_at = min(mod.doubted_at or now, now)
         logs.event("moddb_answer_doubted", mod=mod.mod_id, missing=len(odd), offered=offered)
         return [row.pk for row in missing if row not in odd]
     else:
         mod.doubted_at = None
     return [row.pk for row in missing]
+
+
+def _is_believed(mod: Mod, asked_at: datetime) -> bool:
+    """Whether an answer that lacks most of the mod's releases, as an earlier one did, is true."""
+    since = mod.doubted_at
+    if since is None or since >= asked_at:
+        return False
+    day_ago = asked_at - BELIEVED_AFTER
+    others = Mod.objects.filter(doubted_at__gt=day_ago).exclude(pk=mod.pk)
+    return since <= day_ago or others.count() < _MANY - 1
 
 
 def keep_read(release: Release) -> bool:

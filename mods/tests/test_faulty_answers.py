@@ -132,6 +132,15 @@ def test_a_field_of_a_release_that_is_not_said_stays(name: str, wrong: object, a
     assert known() == before
 
 
+@pytest.mark.parametrize("listed", [[], [""], ["x"], ["", None]])
+def test_a_release_listed_for_nothing_that_is_a_game_version_keeps_its_own(listed: object, alpha: InstalledMod) -> None:
+    before = known()
+    assert store(answer([release(number, tags=listed) for number in ALL])) == answers.Stored(changed=False)
+    assert known() == before
+    assert store(answer([release(number, tags=["0.0.0"]) for number in ALL])).changed
+    assert set(map(tuple, Release.objects.values_list("game_versions", flat=True))) == {()}
+
+
 def test_what_is_said_is_taken_empty_or_not(alpha: InstalledMod) -> None:
     first = release(1, changelog=None, tags=["0.0.0"], fileid=None, filename="", mainfile="")
     said = answer([first, *(release(number) for number in ALL[1:])], side=None, urlalias=None, logofile=None, tags=[])
@@ -202,6 +211,32 @@ def test_a_later_answer_that_says_the_same_is_believed(alpha: InstalledMod) -> N
     row = InstalledMod.objects.get()
     assert (row.gone, row.retracted) == (True, False)
     assert [event.title for event in Event.objects.all()] == ["Alpha 1.8.0 is no longer offered by the mod database"]
+
+
+@pytest.mark.parametrize(
+    ("others", "hours", "is_believed"), [(1, 2, True), (2, 2, False), (2, 23, False), (2, 24, True)]
+)
+def test_several_mods_at_once_are_doubted_for_a_day(
+    others: int, hours: int, is_believed: bool, alpha: InstalledMod
+) -> None:
+    now = timezone.now()
+    for number in range(others):
+        Mod.objects.create(mod_id=100 + number, asset_id=100 + number, doubted_at=now)
+    assert store(answer([]), asked_at=now).doubt
+    since = Mod.objects.get(mod_id=7).doubted_at
+    assert since is not None
+    stored = store(answer([]), asked_at=since + timedelta(hours=hours))
+    assert bool(stored.doubt) is not is_believed
+    assert Release.objects.exclude(gone_since=None).exists() is is_believed
+    assert Event.objects.exists() is is_believed
+
+
+def test_doubts_of_long_ago_dont_count(alpha: InstalledMod) -> None:
+    now = timezone.now()
+    for number in range(2):
+        Mod.objects.create(mod_id=100 + number, asset_id=100 + number, doubted_at=now - timedelta(days=2))
+    assert store(answer([]), asked_at=now).doubt
+    assert not store(answer([]), asked_at=timezone.now()).doubt
 
 
 def test_a_doubt_ends_with_an_answer_that_has_them_again(alpha: InstalledMod) -> None:
