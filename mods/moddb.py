@@ -231,7 +231,7 @@ class ModDB:
 
         def read(answer: Answer) -> Iterator[ModSummary]:
             data = _v1(answer, lambda body: moddb_json.top_level(body, "mods", most=MAX_MODS))
-            if data.get("mods") is not True:
+            if data.get("mods") is not list:
                 raise BadAnswer("The mod database's answer has no list of mods in it.")
             return parse_summaries(moddb_json.items(answer.body, "mods"))
 

@@ -65,7 +65,7 @@ def _damaged(body: bytes) -> BadJson:
 
 
 def top_level(body: bytes, name: str, *, most: int) -> dict[str, Any]:
-    """The plain values at the top of an object, read to its end without keeping its list `name`: that is True if there.
+    """The plain values at the top of an object, read to its end without keeping its list `name`: that is `list`.
 
     `most`: entries of that list. Raises BadJson, also if one entry is larger than any that could be honest.
     """
@@ -112,7 +112,7 @@ class _Look:
 
     def at(self, event: str, value: Any) -> None:
         if event in ("start_map", "start_array"):
-            self._note(event == "start_array")
+            self._note(list if event == "start_array" else dict)
             self._depth += 1
         elif event in ("end_map", "end_array"):
             self._depth -= 1
@@ -129,7 +129,7 @@ class _Look:
     def _note(self, value: Any) -> None:
         """A value begins."""
         if self._depth == 0:
-            self.is_object = value is False
+            self.is_object = value is dict
         elif self._depth == 1:
             self.found[self._key] = value
         elif self._depth == 2 and self._key == self.name:

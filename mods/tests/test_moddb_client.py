@@ -54,6 +54,14 @@ def test_install_information_asks_for_versions_and_a_game_version() -> None:
     ]
 
 
+@pytest.mark.parametrize("mods", [True, False, None, 7, "x", {}, {"a": []}])
+@responses.activate
+def test_what_is_no_list_of_mods_is_not_an_empty_one(mods: object) -> None:
+    any_path(json={"statuscode": "200", "mods": mods})
+    with pytest.raises(BadAnswer, match="no list of mods"):
+        moddb().mods()
+
+
 @responses.activate
 def test_ids_that_go_alone_are_encoded() -> None:
     responses.get(f"{URL}/api/updates", json=EMPTY)

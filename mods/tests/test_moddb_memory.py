@@ -92,13 +92,13 @@ def of_list(entries: Iterator[Any] | list[Any]) -> dict[str, Any]:
     ],
 )
 def test_one_entry_of_a_list_has_its_own_bounds(entry: Callable[[int], Any], most: int) -> None:
-    assert of_list([entry(most), entry(most)]) == {"mods": True}, "each by itself, not all together"
+    assert of_list([entry(most), entry(most)]) == {"mods": list}, "each by itself, not all together"
     with pytest.raises(moddb_json.BadJson, match="far more data"):
         of_list([entry(most + 1)])
 
 
 def test_a_list_has_at_most_so_many_entries() -> None:
-    assert of_list([{}] * 10) == {"mods": True}
+    assert of_list([{}] * 10) == {"mods": list}
     with pytest.raises(moddb_json.BadJson, match="far more data"):
         of_list([{}] * 11)
     assert MAX_MODS > 10 * 8000, "there were eight thousand mods in 2026"
@@ -111,9 +111,9 @@ def test_a_text_that_does_not_end_is_not_waited_for() -> None:
 
 def test_what_stands_beside_the_list_is_known_wherever_it_stands() -> None:
     for body in (b'{"statuscode":"200","mods":[{}]}', b'\xef\xbb\xbf{"mods":[{}],"statuscode":"200"}'):
-        assert moddb_json.top_level(body, "mods", most=10) == {"statuscode": "200", "mods": True}
+        assert moddb_json.top_level(body, "mods", most=10) == {"statuscode": "200", "mods": list}
         assert list(moddb_json.items(body, "mods")) == [{}]
-    assert moddb_json.top_level(b'{"mods":{"a":[]}}', "mods", most=10) == {"mods": False}
+    assert moddb_json.top_level(b'{"mods":{"a":[]}}', "mods", most=10) == {"mods": dict}
 
 
 @pytest.mark.parametrize(
