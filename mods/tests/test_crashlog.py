@@ -369,9 +369,14 @@ def test_of_several_threads_that_die_each_says_what_of() -> None:
     each = died % "a" + cause % "Brooks" + died % "b" + cause % "Tallow"
     together = died % "a" + died % "b" + cause % "Brooks" + cause % "Tallow"
     told_itself = died % "a" + "   at Brooks.Run()\n" + died % "b" + cause % "Tallow"
-    for text in (each, together, told_itself):
+    no_thread = "14.6.2025 21:59:43 [Fatal] Boom\n" + cause % "Brooks" + died % "b" + cause % "Tallow"
+    for text in (each, together, told_itself, no_thread):
         (entry,) = crashlog.parse_fatal(text + cause % "Else")
         assert entry.frames == ("at Brooks.Run()", "at Tallow.Run()")
+    # What one crash left untold, another later doesn't tell.
+    later = ("[Fatal] Boom\n   at Tallow.Run()\n" + cause % "Else").replace("21:59", "22:59")
+    _first, entry = crashlog.parse_fatal(died % "a" + "14.6.2025 22:59:43 " + later)
+    assert entry.frames == ("at Tallow.Run()",)
 
 
 def test_each_crash_of_a_log_that_was_appended_to() -> None:
