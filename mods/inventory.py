@@ -286,7 +286,8 @@ def _list(folder: serverdir.ServerFolder, server: GameServer) -> tuple[list[_Fou
         except OSError as error:
             text = _("%(folder)s can't be read: %(why)s.") % {"folder": place, "why": error.strerror}
             if place == folder.mod_folders[0]:
-                raise serverdir.Unusable(text, serverdir.remedy(place)) from None
+                closed = isinstance(error, PermissionError)
+                raise serverdir.Unusable(text, serverdir.remedy(place) if closed else "") from None
             notes.append(_note(place, text))
         else:
             found += entries

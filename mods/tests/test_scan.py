@@ -210,6 +210,14 @@ def test_a_folder_of_mod_paths_that_vanishes_keeps_its_rows(
     assert not files(), "a folder that the server no longer looks in is none of its mods"
 
 
+def test_a_file_in_the_place_of_the_mod_folder_is_no_matter_of_rights(folder: ServerDir, server: GameServer) -> None:
+    (folder.path / "Mods").rmdir()
+    (folder.path / "Mods").touch()
+    told = inventory.scan(server).unreachable
+    assert "Not a directory" in told
+    assert "setfacl" not in told
+
+
 def test_a_file_that_turns_unreadable_keeps_what_was_known(
     folder: ServerDir, server: GameServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
