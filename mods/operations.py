@@ -79,11 +79,16 @@ def plan_in_background(operation: Operation) -> None:
     turns.plan_later(operation.pk)
 
 
-def confirm(operation: Operation, *, go_on: bool = False) -> None:
-    """Let the plan be carried out; `go_on`: in spite of what it couldn't meet. It isn't enqueued. Raises NotNow."""
+def confirm(operation: Operation, *, go_on: bool = False, planned: str | None = None) -> None:
+    """Let the plan be carried out; `go_on`: in spite of what it couldn't meet. It isn't enqueued. Raises NotNow.
+
+    `planned`: when the plan was made that a person read (`planned_at`, ISO form); one made since then isn't taken.
+    """
     operation.refresh_from_db()
     if operation.state != _State.PLANNED or operation.plan is None:
         raise NotNow(_("It is %s, so there is nothing to confirm.") % operation.get_state_display())
+    if planned is not None and planned != (operation.planned_at.isoformat() if operation.planned_at else ""):
+        raise NotNow(_("It was planned again in the meantime. Read the new plan first, then decide."))
     try:
         found = plans.plan_from_json(operation.plan)
     except plans.NotAPlan as error:
@@ -94,7 +99,7 @@ def confirm(operation: Operation, *, go_on: bool = False) -> None:
     if not plans.plan_from_json(changed).may_run:
         reasons = [*found.obstacles, *(one.text for one in found.unmet if not go_on)]
         raise NotNow(" ".join(reasons) or _("There is nothing to do."))
-    waiting = Operation.objects.filter(pk=operation.pk, state=_State.PLANNED)
+    waiting = Operation.objects.filter(pk=operation.pk, state=_State.PLANNED, planned_at=operation.planned_at)
     if not waiting.update(state=_State.QUEUED, plan=changed, message=""):
         operation.refresh_from_db()
         raise NotNow(_("It is %s, so there is nothing to confirm.") % operation.get_state_display())

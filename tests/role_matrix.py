@@ -143,7 +143,8 @@ class World:
         lists = f"/admin/mods/gameserver/{self.server.pk}/lists/"
         yield Request("POST", "import a list", lists, {"text": "beta@1.0.0"})
         yield Request("POST", "import a list, removing others", lists, {"text": "beta@1.0.0", "remove_others": "on"})
-        yield Request("POST", "carry out a removal", f"/admin/mods/operation/{self.removal.pk}/confirm/")
+        seen = {"planned": self.removal.planned_at.isoformat() if self.removal.planned_at else ""}
+        yield Request("POST", "carry out a removal", f"/admin/mods/operation/{self.removal.pk}/confirm/", seen)
         yield Request("POST", "cancel a removal", f"/admin/mods/operation/{self.removal.pk}/cancel/")
         evict = {"action": "evict_selected", "index": "0", "_selected_action": str(self.entry.pk), "confirmed": "yes"}
         yield Request("POST", "cache: evict", "/admin/cache/cacheentry/", evict)

@@ -50,7 +50,7 @@ def confirm(request: HttpRequest, pk: int) -> HttpResponse:
         messages.warning(request, _("Something this needs can't be had. Tick “Go on anyway” if it is to be done so."))
         return _to(operation)
     try:
-        operations.confirm(operation, go_on=go_on)
+        operations.confirm(operation, go_on=go_on, planned=request.POST.get("planned", ""))
     except operations.NotNow as no:
         messages.error(request, str(no))
         return _to(operation)

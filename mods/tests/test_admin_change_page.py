@@ -11,7 +11,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from mods.models import GameServer, Operation, Step
-from mods.plans import OLDER, RETRACTED, Offer, Plan, PlannedStep, Unmet
+from mods.plans import OLDER, RETRACTED, Offer, Plan, PlannedStep, Unmet, to_json
 from mods.tests.change_rows import make_change, make_kept, make_step, new, old, replace
 from mods.tests.rows import make_mod, make_release, make_server
 
@@ -101,7 +101,25 @@ def test_unmet_needs_ask_for_a_tick(admin_client: Client, server: GameServer) ->
     assert "Tick “Go on anyway”" in refused.text
     change.refresh_from_db()
     assert change.state == "planned"
-    admin_client.post(f"{LIST}{change.pk}/confirm/", {"go_on": "yes"})
+    assert change.planned_at
+    admin_client.post(f"{LIST}{change.pk}/confirm/", {"go_on": "yes", "planned": change.planned_at.isoformat()})
+    change.refresh_from_db()
+    assert change.state == "queued"
+
+
+def test_a_yes_is_for_the_plan_that_was_read(admin_client: Client, server: GameServer) -> None:
+    """Somebody else ticked an older version meanwhile: it isn't carried out by whoever never saw it."""
+    change = make_change(server, plan=Plan(steps=(replace("alpha"),)))
+    seen = re.search(r'name="planned" value="([^"]+)"', page(admin_client, change))
+    assert seen
+    Operation.objects.update(planned_at=timezone.now(), plan=to_json(Plan(steps=(replace("beta"),))))
+    stale = admin_client.post(f"{LIST}{change.pk}/confirm/", {"planned": seen[1]}, follow=True)
+    assert "It was planned again in the meantime." in stale.text
+    change.refresh_from_db()
+    assert change.state == "planned"
+    seen = re.search(r'name="planned" value="([^"]+)"', stale.text)
+    assert seen
+    admin_client.post(f"{LIST}{change.pk}/confirm/", {"planned": seen[1]})
     change.refresh_from_db()
     assert change.state == "queued"
 
