@@ -221,7 +221,7 @@ def test_several_mods_at_once_are_doubted_for_a_day(
 ) -> None:
     now = timezone.now()
     for number in range(others):
-        Mod.objects.create(mod_id=100 + number, asset_id=100 + number, doubted_at=now)
+        Mod.objects.create(mod_id=100 + number, asset_id=100 + number, doubted_at=now + timedelta(hours=1))
     assert store(answer([]), asked_at=now).doubt
     since = Mod.objects.get(mod_id=7).doubted_at
     assert since is not None

@@ -278,11 +278,11 @@ def test_another_file_with_the_same_bytes_isnt_the_one_that_was_removed(stage: S
 
 def test_what_the_roll_back_itself_replaces_is_not_there_again(stage: Stage) -> None:
     older = stage.release("one", "1.0.0")
-    stage.put(older, "older.zip")
+    stage.put(older)
     stage.put(stage.release("one", "1.1.0"), "one.zip")
     plan = undo_plan(stage, carry_out(stage.ready(), "update", "one@1.0.0"))
     assert said(plan) == ["replace one 1.0.0 -> 1.1.0"]
-    assert plan.left_alone[0].startswith("One 1.0.0 (older.zip) doesn't come back")
+    assert plan.left_alone[0].startswith("One 1.0.0 (one_1.0.0.zip) doesn't come back")
 
 
 # The set of a start keeps the same rule
