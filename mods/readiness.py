@@ -287,9 +287,7 @@ def _judge_all(
         judgement = judging.judge(case, game_version)
         blocks = judgement.verdict is Verdict.BLOCKING
         findings.append(Finding(row, judgement, is_held, rival if blocks else None))
-    return tuple(
-        sorted(_with_needs(findings, set(counting.values()), game_version), key=lambda one: _ORDER.index(one.verdict))
-    )
+    return tuple(sorted(_with_needs(findings, set(counting.values())), key=lambda one: _ORDER.index(one.verdict)))
 
 
 def _counting(rows: Iterable[Installed]) -> dict[str, int]:
@@ -359,13 +357,13 @@ def _rival(
     return Rival(mod, names[mod], version)
 
 
-def _with_needs(findings: list[Finding], counting: Container[int], game_version: str) -> list[Finding]:
+def _with_needs(findings: list[Finding], counting: Container[int]) -> list[Finding]:
     """What needs more than is there: the other one is updated too, or it stands in the way itself."""
     loaded = {one.row.pk: one.row.modid_key for one in findings if one.row.pk in counting and one.row.loads}
     standing = {one.row.modid_key: _standing(one) for one in findings if one.row.pk in loaded}
     if newer := judging.needed_newer(standing):
         findings = [
-            replace(one, judgement=_updated(one.judgement, newer[key], game_version))
+            replace(one, judgement=_updated(one.judgement, newer[key]))
             if (key := loaded.get(one.row.pk)) in newer
             else one
             for one in findings
@@ -384,11 +382,9 @@ def _standing(one: Finding) -> Standing:
     )
 
 
-def _updated(judgement: Judgement, why: str, game_version: str) -> Judgement:
-    assert judgement.best is not None
-    names_it = versions.compatibility(judgement.best.game_versions, game_version) is Compatibility.COMPATIBLE
-    verdict = judgement.verdict if names_it else Verdict.NOT_VERIFIED
-    return replace(judgement, verdict=verdict, do=Do.UPDATE, update=judgement.best, why=f"{why} {judgement.why}")
+def _updated(judgement: Judgement, why: str) -> Judgement:
+    """One that is ready as it is; its best release names the game version as well."""
+    return replace(judgement, do=Do.UPDATE, update=judgement.best, why=f"{why} {judgement.why}")
 
 
 def _needs(one: Finding) -> Mapping[str, str]:
