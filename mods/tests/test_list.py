@@ -52,7 +52,7 @@ def test_an_outage_keeps_the_list(mod_database: ModDatabase, monkeypatch: pytest
 @needs_shared
 def test_a_real_answer_is_stored_whole() -> None:
     answer = json.loads((SHARED / "moddb" / "api-mods-2025-12-29.json").read_text(encoding="utf-8"))
-    summaries = moddb_answers.parse_summaries(answer["mods"])
+    summaries = list(moddb_answers.parse_summaries(answer["mods"]))
     assert answers.store_list(summaries) == 4852
     assert answers.store_list(summaries) == 4852, "again changes nothing"
     assert Mod.objects.count() == 4852
