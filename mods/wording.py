@@ -147,7 +147,7 @@ def newer_reason(row: InstalledMod) -> str:
         NewerWhy.NOT_LISTED: _("%(newer)s isn't listed for %(game)s."),
         NewerWhy.NOT_CHOSEN: _("%(newer)s exists; the mod database recommends %(recommended)s."),
     }
-    return texts[NewerWhy(row.newer_why)] % words if row.newer else ""
+    return texts[NewerWhy(row.newer_why)] % words if row.newer and row.newer_why else ""
 
 
 def nothing_recommended(row: InstalledMod) -> str:
