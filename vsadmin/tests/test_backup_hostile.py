@@ -249,6 +249,14 @@ def test_words_and_lists_that_no_page_could_show_are_refused(model: type[Model],
     assert caught.value.__context__ is None  # else a cursor that stays open is told of on the terminal
 
 
+def test_a_key_after_which_none_would_be_left_is_refused() -> None:
+    RefreshRun.objects.create(pk=2**53)
+    backup_database.check_values()
+    RefreshRun.objects.create(pk=2**53 + 1)
+    with pytest.raises(BackupError, match="'mods_refreshrun'"):
+        backup_database.check_values()
+
+
 @on_sqlite
 def test_rows_that_point_at_nothing_are_refused(data_dir: Path, tmp_path: Path) -> None:
     server = GameServer.objects.create(name="Theirs", data_dir="/srv/theirs")
