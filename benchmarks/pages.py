@@ -1,6 +1,6 @@
 """Every page of the panel with 5,000 installed mods and 5,000 in the catalogue, against a page without any of them.
 
-Processor time of this process, since other work on the machine would lengthen the wall's; what a page costs besides
+Processor time of this process, since other work on the machine would lengthen the wall's; what else a page costs
 (the database's locks, the network) isn't in it. `.venv/bin/python -m benchmarks.pages readiness` measures those
 pages whose names begin so.
 """

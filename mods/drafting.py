@@ -209,7 +209,7 @@ class Drafter(Restoring):
         if not loaded(newest):
             return False
         for one in older:
-            why = _("%s is there besides, and is newer.") % described(newest)
+            why = _("%s is there as well, and is newer.") % described(newest)
             self._add(Draft(_Action.REMOVE, one.modid_key, why, row=one))
         return bool(older)
 
@@ -383,7 +383,7 @@ class Drafter(Restoring):
             if release is not None and not self.candidates.read([release]) and release.sha256 == target.sha256:
                 draft = self._as_wanted(self._replace(row, release, why), row, target)
             else:
-                text = _("%s has other bytes (SHA-256) than the list says, and those can't be had.")
+                text = _("%s has other bytes (SHA-256) than the list says, and those aren't available.")
                 self.warnings.append(text % row)
         if draft is None:
             draft = self._install(target, key, why)

@@ -60,7 +60,7 @@ class Drafts:
         version: str,
     ) -> Draft | None:
         if release is None and kept is None:
-            text = _("%(key)s %(version)s can't be had any more: neither the mod database nor a kept copy has it.")
+            text = _("%(key)s %(version)s is no longer available: neither the mod database nor a kept copy has it.")
             self.resolver.unmet.append(Unmet("missing", key, text % {"key": key, "version": version}))
             return None
         if row is not None:
@@ -179,7 +179,7 @@ class Drafts:
             draft.notes.append(_("It stays disabled by serverconfig.json until it is taken out of DisabledMods there."))
         other = self.world.active(row.modid_key) if enable and row.modid_key else None
         if other is not None and other.pk != row.pk:
-            draft.notes.append(_("%s is enabled besides; the game loads only the highest version.") % described(other))
+            draft.notes.append(_("%s is enabled as well; the game loads only the highest version.") % described(other))
         return self._add(draft)
 
     def _with_needs(self, draft: Draft) -> Draft:

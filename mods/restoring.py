@@ -74,7 +74,7 @@ class Restoring(Drafts):
         draft = self._bring_back(old, row, sources, why)
         other = self.world.active(old.modid.lower()) if draft is not None and old.enabled and old.modid else None
         if draft is not None and other is not None and other is not row:
-            draft.notes.append(_("%s is enabled besides; the game loads only the highest version.") % described(other))
+            draft.notes.append(_("%s is enabled as well; the game loads only the highest version.") % described(other))
         return draft
 
     def _is_there(self, old: OldFile, changing: Collection[InstalledMod | None]) -> bool:
@@ -183,7 +183,7 @@ class Restoring(Drafts):
             self._lack(key, _("%(mod)s can't be had: %(why)s") % {**words, "why": trouble})
             return None
         if release is None and kept is None:
-            text = _("%(mod)s can't be had any more: neither the mod database nor a kept copy has it.")
+            text = _("%(mod)s is no longer available: neither the mod database nor a kept copy has it.")
             self._lack(key, text % words)
             return None
         action = _Action.INSTALL if row is None else _Action.REPLACE
@@ -196,7 +196,7 @@ class Restoring(Drafts):
         added = self._add(self._with_needs(draft))
         if added is not None and release is not None and release.sha256 not in {"", then.sha256}:
             text = _(
-                "The very file of %(mod)s that was there can't be had any more: the mod database has another one "
+                "The very file of %(mod)s that was there is no longer available: the mod database has another one "
                 "(SHA-256) of that version, which would take its place."
             )
             self._lack(key, text % words)
@@ -215,7 +215,7 @@ class _Sources:
     def __init__(self, files: Iterable[OldFile]) -> None:
         wanted = list(files)
         self._wanted = wanted
-        #: By a release's primary key, why its file can't be had.
+        #: By a release's primary key, why its file isn't available.
         self.troubles: dict[int, str] = {}
         digests = {one.sha256 for one in wanted if one.sha256}
         self._kept = {one.sha256: one for one in KeptCopy.objects.filter(sha256__in=digests).order_by("kept_at")}

@@ -68,7 +68,7 @@ def test_the_same_version_in_other_bytes_is_replaced_if_the_list_s_can_be_had(st
     assert said(plan) == ["replace one 1.0.0 -> 1.0.0"]
     plan = stage.plan("align", listed("f" * 64))
     assert said(plan) == []
-    assert plan.warnings == ("One 1.0.0 has other bytes (SHA-256) than the list says, and those can't be had.",)
+    assert plan.warnings == ("One 1.0.0 has other bytes (SHA-256) than the list says, and those aren't available.",)
     assert said(stage.plan("align", listed(stage.row("one").sha256))) == []
 
 

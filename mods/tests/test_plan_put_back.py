@@ -109,7 +109,7 @@ def test_what_cant_be_had_any_more_is_named_and_the_plan_refused(stage: Stage) -
     swap(stage, "one", "1.1.0")
     plan = stage.plan("put_back", start=start.pk)
     assert lacks(plan) == [("missing", "own")]
-    assert "own 1.0.0 can't be had any more" in plan.unmet[0].text
+    assert "own 1.0.0 is no longer available" in plan.unmet[0].text
     assert not plan.may_run
     assert stage.plan("put_back", start=start.pk, go_on=True).may_run
 

@@ -86,7 +86,7 @@ def test_an_older_file_beside_one_that_is_up_to_date_is_taken_away(stage: Stage,
     stage.put(stage.release("one", "1.1.0"), "one.zip")
     plan = stage.ready().plan("update", *targets)
     assert said(plan) == ["remove one 1.0.0"]
-    assert plan.steps[0].why == "One 1.1.0 (one.zip) is there besides, and is newer."
+    assert plan.steps[0].why == "One 1.1.0 (one.zip) is there as well, and is newer."
     assert plan.left_alone == ()
 
 

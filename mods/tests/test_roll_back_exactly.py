@@ -204,7 +204,7 @@ def test_a_twin_that_appeared_since_is_left_and_named(stage: Stage) -> None:
     stage.put(stage.release("one", "1.2.0"), "newer.zip")
     plan = undo_plan(stage.ready(), operation)
     assert said(plan) == ["replace one 1.1.0 -> 1.0.0"]
-    assert any("One 1.2.0 (newer.zip) is enabled besides" in note for note in plan.steps[0].notes)
+    assert any("One 1.2.0 (newer.zip) is enabled as well" in note for note in plan.steps[0].notes)
 
 
 def test_a_name_that_somebody_took_since_is_said(stage: Stage) -> None:
